@@ -1,0 +1,687 @@
+"""The words of the program: documents, hosts, checks, verdicts, runs. Values only; nothing here decides.
+
+A Document says what a product needs. Hosts say who plays which role. A Check is one thing to find out from
+one vantage; an Observation (portcheck.engine.probe) is what the network answered; a Verdict joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from portcheck.engine.probe import Observation, PortState, Probe, Reason, Transport, Word
+
+ANY = "any"
+LOCALHOST = "localhost"
+INTERNET = "internet"
+BUILTIN_SOURCES = (ANY, LOCALHOST, INTERNET)
+"""Sources that every document may name without declaring them as roles."""
+
+
+class PortcheckError(Exception):
+    """Unusable input. The message says where, what is wrong and what to do; the command ends with status 2."""
+
+
+class Phase(Word):
+    """When in the product's life the check runs."""
+
+    PREINSTALL = "preinstall"
+    INSTALLED = "installed"
+
+
+class Level(Word):
+    """How much a document insists. CONDITIONAL rows count when their feature is in use."""
+
+    REQUIRED = "required"
+    RECOMMENDED = "recommended"
+    CONDITIONAL = "conditional"
+
+
+class Listen(Word):
+    """SINGLE: every port listens. SOME: a range out of which ports are used, never all listening."""
+
+    SINGLE = "single"
+    SOME = "some"
+
+
+class Answers(Word):
+    """Whether a healthy service answers a stranger's probe: NORMALLY, unless a document says otherwise."""
+
+    NORMALLY = "normally"
+    NEVER = "never"
+    WITH_SECRET = "with-secret"
+
+
+class Expect(Word):
+    """What a check expects to see, from strictest to least strict."""
+
+    REACHABLE = "reachable"
+    LOCAL_ONLY = "local-only"
+    ALLOWED = "allowed"
+    NOT_OPEN = "not-open"
+
+
+class Outcome(Word):
+    """What a check came to."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    WARN = "warn"
+    INCONCLUSIVE = "inconclusive"
+    INFO = "info"
+
+
+class Certainty(Word):
+    """WEAK: the observation fits, but something else would look the same."""
+
+    CERTAIN = "certain"
+    WEAK = "weak"
+
+
+class Finding(Word):
+    """What an administrator would call it."""
+
+    OK = "ok"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    HOST_UNREACHABLE = "host-unreachable"
+    NO_ANSWER = "no-answer"
+    NOT_LISTENING = "not-listening"
+    REFUSED = "refused"
+    OCCUPIED = "occupied"
+    UNEXPECTED_OPEN = "unexpected-open"
+    OPEN_TO_OTHERS = "open-to-others"
+    EXPOSED = "exposed"
+    NO_HOST = "no-host"
+    UNDETERMINED = "undetermined"
+    NOT_TESTED = "not-tested"
+
+
+DOUBTED = frozenset({Finding.NOT_LISTENING, Finding.REFUSED, Finding.NO_ANSWER})
+"""Findings that a doubt about the document explains as well; a blocked path stays a failure."""
+
+
+class Family(Word):
+    """An address family. IPv4 and IPv6 are separate flows, never interchangeable."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+# ---------------------------------------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where in a source document a fact stands."""
+
+    document: str
+    section: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ports:
+    """Ports `first` to `last` of one transport; both None for a protocol without ports."""
+
+    transport: Transport
+    first: int | None
+    last: int | None
+
+    @property
+    def is_range(self) -> bool:
+        return self.first != self.last
+
+    def __contains__(self, port: int) -> bool:
+        return self.first is not None and self.last is not None and self.first <= port <= self.last
+
+    def numbers(self) -> range:
+        """Every port number; empty for a protocol without ports."""
+        if self.first is None or self.last is None:
+            return range(0)
+        return range(self.first, self.last + 1)
+
+    def __str__(self) -> str:
+        if self.first is None:
+            return str(self.transport)
+        numbers = f"{self.first}-{self.last}" if self.is_range else f"{self.first}"
+        return f"{numbers}/{self.transport}"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A part that a host plays.
+
+    Attributes:
+        external: not part of the product (DNS, LDAP, clients …).
+        all_ports_between: its hosts may use every port between each other, so none is unexpected there.
+    """
+
+    name: str
+    title: str
+    external: bool = False
+    all_ports_between: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One requirement of a document: `service` on `ports` of every `to` host, reachable from every `source`.
+
+    Attributes:
+        sources: role names of the same document, or "any", "localhost", "internet".
+        to: role names of the same document.
+        when: the feature that must be in use for the row to count; always set for CONDITIONAL.
+        doubt: why the source document may be wrong here.
+        present_before_install: the service exists before the product is installed.
+    """
+
+    service: str
+    ports: tuple[Ports, ...]
+    sources: tuple[str, ...]
+    to: tuple[str, ...]
+    provenance: Provenance
+    unit: str | None = None
+    level: Level = Level.REQUIRED
+    when: str | None = None
+    listen: Listen = Listen.SINGLE
+    answers: Answers = Answers.NORMALLY
+    present_before_install: bool = False
+    note: str | None = None
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCheckable:
+    """A row or sentence of a source document that no port probe can express, and why."""
+
+    provenance: Provenance
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A vendor's document as data. See docs/reference/document-format.md."""
+
+    id: str
+    title: str
+    vendor: str
+    product: str
+    version: str
+    url: str | None
+    roles: Mapping[str, Role]
+    expectations: tuple[Expectation, ...]
+    features: Mapping[str, str] = field(default_factory=dict)
+    """Feature name to title."""
+    not_checkable: tuple[NotCheckable, ...] = ()
+    notices: tuple[str, ...] = ()
+    silent_when_closed: bool = False
+
+
+# ------------------------------------------------------------------------------------------------- hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One IP address of a host; `resolved_from` is the name it was found under."""
+
+    ip: str
+    family: Family
+    resolved_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine to check, or that others are checked from.
+
+    Attributes:
+        name: unique in a run; part of the check ids.
+        roles: role keys, see `role_key`.
+        offers: ports that may be open although no document names them.
+        external: what the product needs from others; exists before the install, and is not swept.
+        from_network: one address out of a network: no sign of life means that there is no host.
+        is_self: its addresses are this machine's.
+        unresolved: why a name of it has no address; the addresses of its other names are checked.
+    """
+
+    name: str
+    addresses: tuple[Address, ...]
+    roles: tuple[str, ...] = ()
+    offers: tuple[Ports, ...] = ()
+    external: bool = False
+    silent_when_closed: bool = False
+    from_network: bool = False
+    is_self: bool = False
+    unresolved: str | None = None
+
+    @property
+    def endpoints(self) -> tuple[Address | None, ...]:
+        """What is checked of it: its addresses; None stands for a name that has none."""
+        lacking = self.unresolved is not None or not self.addresses
+        return (*self.addresses, None) if lacking else self.addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where the probes start.
+
+    Attributes:
+        name: what check ids call it: a host of the site, a claimed role, or "here".
+        roles: role keys that it has; None for a machine without a role, which sees every inbound
+            expectation as it looks from there.
+        host: the site's host that this machine is, None when it is none of them.
+        sources: the address to send from, by family; a family that is missing is the kernel's choice.
+        machine: this machine's own name, for the reader.
+    """
+
+    name: str
+    roles: frozenset[str] | None = None
+    host: str | None = None
+    sources: Mapping[Family, str] = field(default_factory=dict)
+    machine: str = ""
+
+
+def role_key(document: Document, role: str) -> str:
+    """The name of a role across documents: external roles are shared, others belong to their document."""
+    if role in BUILTIN_SOURCES or document.roles[role].external:
+        return role
+    return f"{document.id}:{role}"
+
+
+def role_label(key: str) -> str:
+    """A role key as a person would say it."""
+    return key.rpartition(":")[2]
+
+
+def role_labels(keys: Iterable[str]) -> str:
+    """Several role keys as a person would say them; empty for none."""
+    return ", ".join(dict.fromkeys(role_label(key) for key in keys))
+
+
+# ----------------------------------------------------------------------------------------------- planning
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPorts:
+    """Ports asked for by hand, with the service name when one was given."""
+
+    ports: Ports
+    service: str | None = None
+
+
+class SweepKind(Word):
+    """Which TCP ports are looked at beyond the required ones, to find what nobody asked for."""
+
+    NONE = "none"
+    DOCUMENTED = "documented"
+    ALL = "all"
+    PORTS = "ports"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The ports to look at beyond the required ones; `ports` only with SweepKind.PORTS."""
+
+    kind: SweepKind
+    ports: tuple[Ports, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind is SweepKind.PORTS:
+            return ",".join(str(ports) for ports in self.ports)
+        return str(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Everything that planning needs, complete: names resolved, roles and features checked.
+
+    Attributes:
+        features: document id to the features that the user stated, in use or not.
+        transports: what may be probed; None for all.
+        extra: ports required of every target, from the command line.
+        whole_site: the hosts are a site, so roles without a host are worth a line.
+        chosen: names of the hosts of the site that were named as targets; empty when all of it is.
+        other_hosts: hosts of the site that were not chosen as targets; flows begin at them all the same.
+        left_out: what resolving the hosts already had to leave out.
+    """
+
+    documents: tuple[Document, ...]
+    hosts: tuple[Host, ...]
+    vantage: Vantage
+    phase: Phase = Phase.INSTALLED
+    features: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    transports: frozenset[Transport] | None = None
+    sweep: Sweep = Sweep(SweepKind.DOCUMENTED)
+    extra: tuple[NamedPorts, ...] = ()
+    without: tuple[Without, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    whole_site: bool = False
+    chosen: frozenset[str] = frozenset()
+    other_hosts: tuple[Host, ...] = ()
+    left_out: tuple[NotPlanned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to find out: how is this port of this address, seen from this vantage?
+
+    Attributes:
+        id: src>dst/family[#address]/transport/port, stable from run to run.
+        source: the vantage's name; `source_role` its roles as a person would say them, None without any.
+        host: the target host's name; `address` and `family` are None when its name has no address.
+        role: the target's roles as a person would say them.
+        port: None for a protocol without ports.
+        services: what should be there, of all rows merged into this check; `units` their systemd units.
+        documents: ids of those rows' documents; empty for ports asked for by hand.
+        present: exists before the install, so the rows of the installed phase apply.
+        named_for: roles that may reach this port although we may not.
+        known_as: what the documents have on this port, there or elsewhere ("Marathon on master").
+        probe: what to send; None when nothing can be, and then `unmeasured` says why.
+    """
+
+    id: str
+    source: str
+    source_role: str | None
+    host: str
+    address: str | None
+    family: Family | None
+    role: str
+    transport: Transport
+    port: int | None
+    expect: Expect
+    level: Level = Level.REQUIRED
+    services: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    notes: tuple[str, ...] = ()
+    answers: Answers = Answers.NORMALLY
+    present: bool = False
+    doubt: str | None = None
+    silent_when_closed: bool = False
+    from_network: bool = False
+    named_for: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
+    probe: Probe | None = None
+    unmeasured: Unmeasured | None = None
+
+    @property
+    def port_text(self) -> str:
+        """`5050/tcp`, or the protocol alone where it has no ports."""
+        return f"{self.transport}" if self.port is None else f"{self.port}/{self.transport}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """Why no probe can be sent for a check."""
+
+    reason: Reason
+    detail: str
+
+
+class Gap(Word):
+    """Why something that a document or a user asks for is not among the checks."""
+
+    STARTS_ELSEWHERE = "starts-elsewhere"
+    NO_HOST_FOR_ROLE = "no-host-for-role"
+    RANGE_OF_SOME = "range-of-some"
+    WITHOUT = "without"
+    FEATURE_OFF = "feature-off"
+    FEATURE_UNSTATED = "feature-unstated"
+    ITSELF = "itself"
+    FAMILY_WITHOUT_ROUTE = "family-without-route"
+
+
+@dataclass(frozen=True, slots=True)
+class NotPlanned:
+    """Flows that are not checked here: how many, and in one sentence why and what to do."""
+
+    gap: Gap
+    flows: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The checks of one vantage and what they leave out. `checks` is in the order of the hosts and ports."""
+
+    scope: Scope
+    checks: tuple[Check, ...]
+    not_planned: tuple[NotPlanned, ...]
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Every probe once, in the order of the checks."""
+        return tuple(dict.fromkeys(check.probe for check in self.checks if check.probe is not None))
+
+
+# ------------------------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A check, what was observed, and what that means.
+
+    Attributes:
+        because: one sentence for the person who must act.
+        waived: the reason of the accepted finding's waiver, None when it counts.
+    """
+
+    check: Check
+    observation: Observation
+    outcome: Outcome
+    finding: Finding
+    because: str
+    certainty: Certainty = Certainty.CERTAIN
+    waived: str | None = None
+
+    @property
+    def unprovable(self) -> bool:
+        """Inconclusive because the service answers no stranger, healthy or not."""
+        return (
+            self.outcome is Outcome.INCONCLUSIVE
+            and self.check.answers is not Answers.NORMALLY
+            and self.observation.state is PortState.OPEN_FILTERED
+        )
+
+    @property
+    def doubtful(self) -> bool:
+        """Inconclusive because the document may be wrong here, not because the network was unclear."""
+        return self.outcome is Outcome.INCONCLUSIVE and self.finding in DOUBTED and self.check.doubt is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Verdicts with one cause, as one thing to act on.
+
+    Attributes:
+        cause: a word that stays the same from run to run.
+        outcome: the gravest among the checks.
+        headline: what is wrong, where; understood without the rest.
+        lines: the evidence and the place in the document, one sentence each.
+        remedy: what to do, None when the headline says it.
+        checks: ids.
+    """
+
+    cause: str
+    outcome: Outcome
+    headline: str
+    lines: tuple[str, ...]
+    checks: tuple[str, ...]
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole run in one word (OK, FAIL, NOT SURE) and one sentence."""
+
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of a run. Waived checks are counted under their outcome and in `waived`."""
+
+    checks: int
+    passed: int
+    failed: int
+    warned: int
+    inconclusive: int
+    informed: int
+    weak: int
+    unprovable: int
+    doubtful: int
+    waived: int
+    hosts: int
+    probes: int
+    packets: int
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked for, as she said it; part of the run so that it can be repeated and compared."""
+
+    targets: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    expects: tuple[str, ...] = ()
+    site: str | None = None
+    source: str | None = None
+    features: Mapping[str, bool] = field(default_factory=dict)
+    transports: tuple[str, ...] = ()
+    sweep: str = str(SweepKind.DOCUMENTED)
+    strict: bool = False
+    strict_sources: bool = False
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run: everything that reports, history and the exit status are made from.
+
+    Attributes:
+        started, finished: ISO 8601, UTC.
+        interrupted: the signal or "deadline" that ended it early, None when it ran to its end.
+        warnings: about waivers and the like; one sentence each.
+    """
+
+    version: str
+    run_id: str
+    started: str
+    finished: str
+    duration_s: float
+    interrupted: str | None
+    seed: int
+    selection: Selection
+    plan: Plan
+    verdicts: tuple[Verdict, ...]
+    diagnosis: tuple[Diagnosis, ...]
+    summary: Summary
+    answer: Answer
+    warnings: tuple[str, ...] = ()
+
+
+# --------------------------------------------------------------------------------------------------- site
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHost:
+    """A machine as the site file has it: nothing resolved, no role looked up.
+
+    Attributes:
+        addresses: IP literals or DNS names, as written.
+        roles: as written: "master", or "dcos-1.11:master" where documents share a name.
+        external: what the product needs from others.
+        offers: ports that may be open although no document names them.
+        offers_named: the same by service name ("ssh").
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    external: bool = False
+    offers: tuple[Ports, ...] = ()
+    offers_named: tuple[str, ...] = ()
+    silent_when_closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A service that the site does not use.
+
+    Attributes:
+        document: None for every document.
+        to: the role, as written, at whose hosts it is not used; None for all hosts.
+    """
+
+    document: str | None
+    service: str
+    reason: str
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """An accepted finding at host `to`, until and including the day `until`; `finding` None: whichever it is.
+
+    Attributes:
+        source: a host, a role, or "any", "localhost", "internet".
+        ports: one port, one range, or one protocol without ports.
+    """
+
+    to: str
+    source: str
+    ports: Ports
+    finding: Finding | None
+    reason: str
+    until: date
+
+
+class NameOf(Word):
+    """What a name in a site file is looked up as, outside of the file."""
+
+    DOCUMENT = "document"
+    FEATURE = "feature"
+    ROLE = "role"
+    OFFER = "offer"
+    UNUSED_DOCUMENT = "unused-document"
+    UNUSED_SERVICE = "unused-service"
+    UNUSED_AT = "unused-at"
+    WAIVED_FROM = "waived-from"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A place of a site file whose name must exist outside of it; `where` is the dotted path of its key.
+
+    Attributes:
+        text: the name as written, a document's path as seen from the working directory.
+        without: the entry that it is a part of, for the names of a service that is not used.
+    """
+
+    of: NameOf
+    text: str
+    line: int
+    where: str
+    without: Without | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site file. `hosts` are in the order of the file, those under `external:` among them.
+
+    Attributes:
+        path: as the user typed it.
+        documents: ids of shipped documents, or paths as seen from the working directory.
+        features: in use or not; a feature that is not here is unstated.
+        mentions: every name that is still to be looked up, with its place.
+    """
+
+    path: str
+    documents: tuple[str, ...]
+    features: Mapping[str, bool]
+    hosts: tuple[SiteHost, ...]
+    without: tuple[Without, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    mentions: tuple[Mention, ...] = ()
