@@ -1,0 +1,410 @@
+"""From documents, hosts and a vantage to the list of checks. Pure: no clock, no socket, no file.
+
+Every row of a document that concerns a target becomes a check, or a line that says why it is not one. Rows
+that ask for the same port of the same address are merged, and the strictest expectation wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from portcheck.elsewhere import flows_that_start_elsewhere
+from portcheck.engine.probe import Probe, Reason, Transport
+from portcheck.model import (
+    Address,
+    Answers,
+    Check,
+    Expect,
+    Family,
+    Gap,
+    Host,
+    Level,
+    Listen,
+    NamedPorts,
+    NotPlanned,
+    Plan,
+    Ports,
+    Provenance,
+    Scope,
+    SweepKind,
+    Unmeasured,
+    Vantage,
+    role_key,
+    role_label,
+    role_labels,
+)
+from portcheck.rows import Row, active_rows, all_rows, inactive_rows
+
+_STRICTNESS = tuple(Expect)
+_LOOPBACK = {
+    Family.IPV4: Address("127.0.0.1", Family.IPV4),
+    Family.IPV6: Address("::1", Family.IPV6),
+}
+_UNSUPPORTED = "this version of portcheck has no {} probes yet"
+
+Key = tuple[Transport, int | None]
+"""What a check is about on one address; the port is None for a protocol without ports."""
+
+
+@dataclass(slots=True)
+class _Want:
+    """What is asked of one port of one host, by how many rows."""
+
+    expect: Expect
+    rows: list[Row] = field(default_factory=list)
+    """The rows that ask for it as strictly as `expect` says."""
+    others: list[Row] = field(default_factory=list)
+    """Rows that ask for less, or for the same from elsewhere."""
+    known_as: tuple[str, ...] = ()
+    """What the documents have on an unexpected port, for whatever host."""
+    by_hand: list[str] = field(default_factory=list)
+    """Service names given on the command line; a nameless port adds an empty one."""
+
+
+def plan(scope: Scope) -> Plan:
+    """Every check from the scope's vantage, and everything that is not among them."""
+    rows = active_rows(scope)
+    swept = _swept_ports(scope)
+    checks = [check for host in scope.hosts for check in _checks_of(scope, rows, swept, host)]
+    return Plan(scope, tuple(checks), tuple(_not_planned(scope, rows)))
+
+
+def _is_itself(scope: Scope, host: Host) -> bool:
+    return host.is_self or host.name == scope.vantage.host
+
+
+def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> Iterator[Check]:
+    if not _is_itself(scope, host):
+        # What a user asks of her hosts is not asked of the DNS server that they use, unless she named it.
+        extra = scope.extra if not host.external or host.name in scope.chosen else ()
+        wants = _wants(scope, _asked(scope, rows, host), extra)
+        if not host.external and not _is_peer(scope, host):
+            _add_sweep(wants, swept, rows, host, scope.vantage)
+        for address in host.endpoints:
+            yield from _checks(scope, host, address, wants)
+        return
+    inside = _asked_inside(rows, host)
+    loopback = _loopback(host)
+    own: tuple[Address, ...] = ()
+    if not scope.whole_site:
+        asked = [(row, expect) for row, expect in _asked(scope, rows, host) if not row.local_only]
+        own = host.addresses
+        for address in own:
+            wants = _wants(scope, [*asked, *inside] if address.ip == loopback.ip else asked, scope.extra)
+            if not host.external and scope.sweep.kind in (SweepKind.ALL, SweepKind.PORTS):
+                _add_sweep(wants, swept, rows, host, scope.vantage)
+            yield from _checks(scope, host, address, wants)
+    if loopback.ip not in {address.ip for address in own}:
+        yield from _checks(scope, host, loopback, _wants(scope, inside, ()))
+
+
+def _is_peer(scope: Scope, host: Host) -> bool:
+    """Whether host and vantage have a role whose hosts may use every port between each other."""
+    shared = {
+        role_key(document, role.name)
+        for document in scope.documents
+        for role in document.roles.values()
+        if role.all_ports_between
+    }
+    return bool(shared & set(host.roles) & (scope.vantage.roles or frozenset()))
+
+
+def _loopback(host: Host) -> Address:
+    families = {address.family for address in host.addresses}
+    return _LOOPBACK[Family.IPV4 if Family.IPV4 in families or not families else Family.IPV6]
+
+
+# --------------------------------------------------------------------------------- what is asked of a host
+
+Asked = tuple[Row, Expect]
+"""A row and what it expects at one address."""
+
+
+def _asked(scope: Scope, rows: Iterable[Row], host: Host) -> list[Asked]:
+    """What the network should show of a host from the vantage."""
+    return [(row, _expect(row)) for row in rows if row.concerns(host) and row.starts_at(scope.vantage)]
+
+
+def _asked_inside(rows: Iterable[Row], host: Host) -> list[Asked]:
+    """A service for localhost alone is seen from inside its host, on the loopback address."""
+    return [
+        (row, Expect.REACHABLE if row.in_use else Expect.ALLOWED)
+        for row in rows
+        if row.concerns(host) and row.local_only
+    ]
+
+
+def _wants(scope: Scope, asked: Iterable[Asked], extra: Iterable[NamedPorts]) -> dict[Key, _Want]:
+    wants: dict[Key, _Want] = {}
+    for row, expect in asked:
+        _add_row(wants, scope, row, expect)
+    for named in extra:
+        for key in _keys(named.ports, scope):
+            want = _join(wants, key, Expect.REACHABLE)
+            want.by_hand.append(named.service or "")
+    return wants
+
+
+def _expect(row: Row) -> Expect:
+    if row.local_only:
+        return Expect.LOCAL_ONLY
+    return Expect.REACHABLE if row.in_use else Expect.ALLOWED
+
+
+def _add_row(wants: dict[Key, _Want], scope: Scope, row: Row, expect: Expect) -> None:
+    if row.expectation.listen is Listen.SOME:
+        return
+    for ports in row.expectation.ports:
+        for key in _keys(ports, scope):
+            want = _join(wants, key, expect)
+            (want.rows if want.expect is expect else want.others).append(row)
+
+
+def _join(wants: dict[Key, _Want], key: Key, expect: Expect) -> _Want:
+    """The want for this port, made stricter when `expect` is stricter."""
+    want = wants.setdefault(key, _Want(expect))
+    if _STRICTNESS.index(expect) < _STRICTNESS.index(want.expect):
+        want.others.extend(want.rows)
+        want.rows = []
+        want.expect = expect
+    return want
+
+
+def _keys(ports: Ports, scope: Scope) -> Iterator[Key]:
+    if scope.transports is not None and ports.transport not in scope.transports:
+        return
+    if ports.first is None:
+        yield ports.transport, None
+    for number in ports.numbers():
+        yield ports.transport, number
+
+
+# -------------------------------------------------------------------------------------------------- sweep
+
+
+Swept = dict[int, tuple[str, ...]]
+"""The TCP ports to look at on every target beyond the required ones, with what the documents have on each."""
+
+
+def _swept_ports(scope: Scope) -> Swept:
+    known = all_rows(scope)
+    single = _naming(row for row in known if row.expectation.listen is Listen.SINGLE)
+    ranges = [row for row in known if row.expectation.listen is Listen.SOME]
+    return {
+        number: tuple(
+            dict.fromkeys(
+                _described(row)
+                for row in (*single.get(number, ()), *(row for row in ranges if row.names(Transport.TCP, number)))
+            )
+        )
+        for number in _chosen_ports(scope, single)
+    }
+
+
+def _chosen_ports(scope: Scope, documented: Iterable[int]) -> list[int]:
+    """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything."""
+    if scope.transports is not None and Transport.TCP not in scope.transports:
+        return []
+    by_hand = (n for ports in scope.sweep.ports if ports.transport is Transport.TCP for n in ports.numbers())
+    numbers: Mapping[SweepKind, Iterable[int]] = {
+        SweepKind.NONE: (),
+        SweepKind.ALL: range(1, 65536),
+        SweepKind.PORTS: by_hand,
+        SweepKind.DOCUMENTED: documented,
+    }
+    return sorted(set(numbers[scope.sweep.kind]))
+
+
+def _described(row: Row) -> str:
+    """`Marathon on master`."""
+    unused = "" if row.active else " (not in use here)"
+    return f"{row.expectation.service} on {role_labels(sorted(row.to))}{unused}"
+
+
+def _add_sweep(wants: dict[Key, _Want], swept: Swept, rows: Sequence[Row], host: Host, vantage: Vantage) -> None:
+    concerned = [row for row in rows if row.concerns(host)]
+    single = _naming(row for row in concerned if row.expectation.listen is Listen.SINGLE)
+    ranges = [row for row in concerned if row.expectation.listen is Listen.SOME and not row.local_only]
+    offered = {n for ports in host.offers if ports.transport is Transport.TCP for n in ports.numbers()}
+    for number in swept:
+        key = (Transport.TCP, number)
+        if key in wants or number in offered:
+            continue
+        # An explicit port wins over a range that contains it: it is for others, not for us.
+        naming = single.get(number, [])
+        if any(row.local_only for row in naming):
+            continue  # We are this host: it may use the port, and is asked on the loopback address.
+        if not naming:
+            naming = [row for row in ranges if row.names(Transport.TCP, number)]
+            if any(row.starts_at(vantage) for row in naming):
+                continue
+        wants[key] = _Want(Expect.NOT_OPEN, others=naming, known_as=swept[number])
+
+
+def _naming(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """TCP port to the rows that name it."""
+    naming: dict[int, list[Row]] = {}
+    for row in rows:
+        for ports in row.expectation.ports:
+            if ports.transport is Transport.TCP:
+                for number in ports.numbers():
+                    naming.setdefault(number, []).append(row)
+    return naming
+
+
+# ------------------------------------------------------------------------------------------------- checks
+
+
+def _checks(scope: Scope, host: Host, address: Address | None, wants: dict[Key, _Want]) -> Iterator[Check]:
+    keys = sorted(wants, key=lambda key: (_STRICTNESS.index(wants[key].expect), key[0], key[1] or 0))
+    if address is None:
+        # That the name has no address is said for what is asked of the host, not for each port of a sweep;
+        # but a host that is only swept must not vanish.
+        keys = [key for key in keys if wants[key].expect is not Expect.NOT_OPEN] or keys
+    for key in keys:
+        yield _check(scope, host, address, key, wants[key])
+
+
+def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _Want) -> Check:
+    transport, port = key
+    probe, unmeasured = _probe(scope.vantage, host, address, key)
+    rows = want.rows if want.expect is not Expect.NOT_OPEN else []
+    listed = want.rows + want.others
+    services = [row.expectation.service for row in listed] + [name for name in want.by_hand if name]
+    return Check(
+        id=_check_id(scope.vantage, host, address, key),
+        source=scope.vantage.name,
+        source_role=role_labels(sorted(scope.vantage.roles or ())) or None,
+        host=host.name,
+        address=address.ip if address else None,
+        family=address.family if address else None,
+        role=role_labels(host.roles),
+        transport=transport,
+        port=port,
+        expect=want.expect,
+        level=_level(rows, bool(want.by_hand)),
+        services=tuple(dict.fromkeys(services)),
+        units=tuple(dict.fromkeys(row.expectation.unit for row in rows if row.expectation.unit)),
+        documents=tuple(dict.fromkeys(row.document.id for row in listed)),
+        provenance=_provenance(listed),
+        notes=tuple(dict.fromkeys(row.expectation.note for row in rows if row.expectation.note)),
+        answers=_answers(rows, bool(want.by_hand)),
+        present=host.external or any(row.expectation.present_before_install for row in rows),
+        doubt=None if want.by_hand else _doubt(rows),
+        silent_when_closed=host.silent_when_closed or any(row.document.silent_when_closed for row in listed),
+        from_network=host.from_network,
+        named_for=_named_for(want),
+        known_as=want.known_as,
+        probe=probe,
+        unmeasured=unmeasured,
+    )
+
+
+def _probe(vantage: Vantage, host: Host, address: Address | None, key: Key) -> tuple[Probe | None, Unmeasured | None]:
+    transport, port = key
+    if address is None:
+        return None, Unmeasured(Reason.NAME_UNRESOLVED, host.unresolved or "")
+    if transport is not Transport.TCP or port is None:
+        return None, Unmeasured(Reason.UNSUPPORTED, _UNSUPPORTED.format(transport.upper()))
+    loopback = address in _LOOPBACK.values()
+    source = None if loopback else vantage.sources.get(address.family)
+    return Probe(address.ip, transport, port, source), None
+
+
+def _check_id(vantage: Vantage, host: Host, address: Address | None, key: Key) -> str:
+    transport, port = key
+    if address is None:
+        where = "unresolved"
+    else:
+        siblings = [other for other in host.addresses if other.family is address.family]
+        # Only where the family alone does not say which address is meant; a literal host name is its address.
+        ambiguous = len(siblings) > 1 or address.ip not in {other.ip for other in siblings}
+        where = f"{address.family}#{address.ip}" if ambiguous else f"{address.family}"
+    what = f"{transport}/{port}" if port is not None else f"{transport}"
+    return f"{vantage.name}>{host.name}/{where}/{what}"
+
+
+def _level(rows: list[Row], by_hand: bool) -> Level:
+    if by_hand or not rows:
+        return Level.REQUIRED
+    levels = {row.expectation.level for row in rows}
+    # A conditional row whose feature is in use is as good as required.
+    return Level.RECOMMENDED if levels == {Level.RECOMMENDED} else Level.REQUIRED
+
+
+def _answers(rows: list[Row], by_hand: bool) -> Answers:
+    """What asks for most wins: a service that answers everybody, then one that wants a secret."""
+    kinds = {row.expectation.answers for row in rows}
+    strictest = (Answers.NORMALLY, Answers.WITH_SECRET, Answers.NEVER)
+    return Answers.NORMALLY if by_hand or not kinds else min(kinds, key=strictest.index)
+
+
+def _doubt(rows: list[Row]) -> str | None:
+    """A doubt counts only when no other row asks for the same without one."""
+    doubts = [row.expectation.doubt for row in rows]
+    if not doubts or None in doubts:
+        return None
+    return " ".join(dict.fromkeys(doubt for doubt in doubts if doubt))
+
+
+def _named_for(want: _Want) -> tuple[str, ...]:
+    if want.expect is not Expect.NOT_OPEN:
+        return ()
+    return tuple(dict.fromkeys(role_label(key) for row in want.others for key in sorted(row.sources)))
+
+
+def _provenance(rows: list[Row]) -> tuple[Provenance, ...]:
+    return tuple(dict.fromkeys(row.expectation.provenance for row in rows))
+
+
+# -------------------------------------------------------------------------------------------- not planned
+
+
+def _not_planned(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
+    yield from flows_that_start_elsewhere(scope, rows)
+    if scope.whole_site:
+        yield from _roles_without_host(scope, rows)
+        yield from _itself(scope, rows)
+    yield from _ranges(scope, rows)
+    yield from inactive_rows(scope)
+    yield from scope.left_out
+
+
+def _roles_without_host(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
+    present = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles}
+    flows: dict[str, set[object]] = {}
+    for row in rows:
+        # A range of which some ports are used is one flow, as elsewhere.
+        whole = row.expectation.listen is Listen.SOME
+        for role in row.to - present:
+            for ports in row.expectation.ports:
+                keys: set[object] = set(_keys(ports, scope))
+                flows.setdefault(role, set()).update({ports} if keys and whole else keys)
+    for role, keys in sorted(flows.items()):
+        if keys:
+            yield NotPlanned(Gap.NO_HOST_FOR_ROLE, len(keys), f"no host for role {role_label(role)}")
+
+
+def _itself(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
+    """A host of a site is not probed from itself: the packets would never leave it."""
+    for host in scope.hosts:
+        if _is_itself(scope, host):
+            asked = [(row, expect) for row, expect in _asked(scope, rows, host) if expect is Expect.REACHABLE]
+            flows = len(_wants(scope, asked, scope.extra)) * len(host.endpoints)
+            if flows:
+                line = f"{host.name} is this machine, and a host is not probed from itself: check it from another"
+                yield NotPlanned(Gap.ITSELF, flows, line)
+
+
+def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
+    """Ranges of which some ports are used: nothing has to listen, so there is nothing to check."""
+    services: dict[str, list[Ports]] = {}
+    for row in rows:
+        if row.expectation.listen is Listen.SOME and any(row.concerns(host) for host in scope.hosts):
+            wanted = [p for p in row.expectation.ports if scope.transports is None or p.transport in scope.transports]
+            services.setdefault(row.expectation.service, []).extend(wanted)
+    for service, ports in services.items():
+        if ports:
+            numbers = ", ".join(str(p) for p in ports)
+            yield NotPlanned(Gap.RANGE_OF_SOME, len(ports), f"{service}: {numbers}")

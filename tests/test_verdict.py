@@ -1,0 +1,606 @@
+"""Every cell of the design's verdict table, what tempers a verdict, the sentences, and the exit status."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Transport
+from portcheck.model import (
+    Answers,
+    Certainty,
+    Check,
+    Expect,
+    Family,
+    Finding,
+    Level,
+    Outcome,
+    Phase,
+    Verdict,
+)
+from portcheck.verdict import (
+    TABLE,
+    Evidence,
+    Facts,
+    Strictness,
+    evidence_of,
+    facts_by_address,
+    judge,
+    rule_for,
+    summarise,
+)
+from tests.samples import PATIENT, check, observation
+
+PRE, INST = Phase.PREINSTALL, Phase.INSTALLED
+REACH, LOCAL, ALLOWED, NOT_OPEN = Expect.REACHABLE, Expect.LOCAL_ONLY, Expect.ALLOWED, Expect.NOT_OPEN
+PASS, FAIL, WARN, UNSURE, INFO = Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE, Outcome.INFO
+
+MUTE, ALIVE = Facts(), Facts(answered=3, alive=True)
+FIREWALL = "10.0.0.254"
+
+
+class Seen(NamedTuple):
+    """An observation and what else the run shows of the address."""
+
+    observation: Observation
+    facts: Facts
+
+
+OPEN = Seen(observation(PortState.OPEN, Reason.SYN_ACK, rtt_ms=0.4), ALIVE)
+RESET = Seen(observation(PortState.CLOSED, Reason.CONN_REFUSED), ALIVE)
+REFUSED = Seen(observation(PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN), ALIVE)
+UDP_CLOSED = Seen(observation(PortState.CLOSED, Reason.PORT_UNREACH, transport=Transport.UDP), ALIVE)
+SILENT = Seen(observation(PortState.FILTERED, Reason.NO_RESPONSE), ALIVE)
+SILENT_HOST = Seen(observation(PortState.FILTERED, Reason.NO_RESPONSE), MUTE)
+PROHIBITED = Seen(observation(PortState.FILTERED, Reason.ADMIN_PROHIBITED, responder=FIREWALL, icmp=(3, 13)), MUTE)
+PROHIBITED_ALIVE = Seen(PROHIBITED.observation, ALIVE)
+REJECTED_BY_HOST = Seen(
+    observation(PortState.FILTERED, Reason.PORT_UNREACH, responder="10.0.0.1", icmp=(3, 3)), Facts(alive=True)
+)
+NO_ARP = Seen(observation(PortState.FILTERED, Reason.ARP_FAILURE, icmp=(3, 1)), MUTE)
+NO_HOST_THERE = Seen(observation(PortState.FILTERED, Reason.HOST_UNREACH, responder=FIREWALL, icmp=(3, 1)), MUTE)
+NO_NET_THERE = Seen(observation(PortState.FILTERED, Reason.NET_UNREACH, responder=FIREWALL, icmp=(3, 0)), MUTE)
+UDP_SILENT = Seen(observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, transport=Transport.UDP), ALIVE)
+NO_ROUTE = Seen(observation(PortState.UNKNOWN, Reason.NO_ROUTE), MUTE)
+STOPPED = Seen(observation(PortState.UNKNOWN, Reason.DEADLINE, attempts=()), MUTE)
+
+# One line for each cell of the design's table: the outcome and finding before and after the install.
+CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]] = {
+    ("open", REACH, OPEN): (FAIL, Finding.OCCUPIED, PASS, Finding.OK),
+    ("closed", REACH, RESET): (PASS, Finding.OK, FAIL, Finding.NOT_LISTENING),
+    ("closed, by whom is unknown", REACH, REFUSED): (PASS, Finding.OK, FAIL, Finding.REFUSED),
+    ("closed udp", REACH, UDP_CLOSED): (UNSURE, Finding.UNDETERMINED, FAIL, Finding.NOT_LISTENING),
+    ("silence", REACH, SILENT): (FAIL, Finding.BLOCKED, FAIL, Finding.BLOCKED),
+    ("silence, nothing else either", REACH, SILENT_HOST): (FAIL, Finding.BLOCKED, FAIL, Finding.BLOCKED),
+    ("icmp of a firewall", REACH, PROHIBITED): (FAIL, Finding.REJECTED, FAIL, Finding.REJECTED),
+    ("icmp of the host", REACH, REJECTED_BY_HOST): (FAIL, Finding.REJECTED, FAIL, Finding.REJECTED),
+    ("no arp", REACH, NO_ARP): (FAIL, Finding.HOST_UNREACHABLE, FAIL, Finding.HOST_UNREACHABLE),
+    ("no host", REACH, NO_HOST_THERE): (FAIL, Finding.HOST_UNREACHABLE, FAIL, Finding.HOST_UNREACHABLE),
+    ("no net", REACH, NO_NET_THERE): (FAIL, Finding.HOST_UNREACHABLE, FAIL, Finding.HOST_UNREACHABLE),
+    ("open|filtered", REACH, UDP_SILENT): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("unknown", REACH, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("not tested", REACH, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+    # Before the install it is not the product that listens: the port is taken.
+    ("open", LOCAL, OPEN): (FAIL, Finding.OCCUPIED, FAIL, Finding.EXPOSED),
+    ("closed", LOCAL, RESET): (PASS, Finding.OK, PASS, Finding.OK),
+    ("closed, by whom is unknown", LOCAL, REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("closed udp", LOCAL, UDP_CLOSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("silence", LOCAL, SILENT): (PASS, Finding.OK, PASS, Finding.OK),
+    ("silence, nothing else either", LOCAL, SILENT_HOST): (
+        UNSURE,
+        Finding.UNDETERMINED,
+        UNSURE,
+        Finding.UNDETERMINED,
+    ),
+    ("icmp of a firewall, host answers elsewhere", LOCAL, PROHIBITED_ALIVE): (PASS, Finding.OK, PASS, Finding.OK),
+    ("icmp of a firewall", LOCAL, PROHIBITED): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("icmp of the host", LOCAL, REJECTED_BY_HOST): (PASS, Finding.OK, PASS, Finding.OK),
+    ("no arp", LOCAL, NO_ARP): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("no host", LOCAL, NO_HOST_THERE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("no net", LOCAL, NO_NET_THERE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("open|filtered", LOCAL, UDP_SILENT): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("unknown", LOCAL, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("not tested", LOCAL, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+    ("open", NOT_OPEN, OPEN): (FAIL, Finding.UNEXPECTED_OPEN, FAIL, Finding.UNEXPECTED_OPEN),
+    ("closed", NOT_OPEN, RESET): (PASS, Finding.OK, PASS, Finding.OK),
+    ("closed, by whom is unknown", NOT_OPEN, REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("closed udp", NOT_OPEN, UDP_CLOSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("silence", NOT_OPEN, SILENT): (PASS, Finding.OK, PASS, Finding.OK),
+    ("silence, nothing else either", NOT_OPEN, SILENT_HOST): (
+        UNSURE,
+        Finding.UNDETERMINED,
+        UNSURE,
+        Finding.UNDETERMINED,
+    ),
+    ("icmp of a firewall, host answers elsewhere", NOT_OPEN, PROHIBITED_ALIVE): (PASS, Finding.OK, PASS, Finding.OK),
+    ("icmp of a firewall", NOT_OPEN, PROHIBITED): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("icmp of the host", NOT_OPEN, REJECTED_BY_HOST): (PASS, Finding.OK, PASS, Finding.OK),
+    ("no arp", NOT_OPEN, NO_ARP): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("no host", NOT_OPEN, NO_HOST_THERE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("no net", NOT_OPEN, NO_NET_THERE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("open|filtered", NOT_OPEN, UDP_SILENT): (INFO, Finding.UNDETERMINED, INFO, Finding.UNDETERMINED),
+    ("unknown", NOT_OPEN, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("not tested", NOT_OPEN, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+}
+
+
+@pytest.mark.parametrize(
+    ("expect", "seen", "expected"),
+    [(expect, seen, expected) for (_, expect, seen), expected in CELLS.items()],
+    ids=[f"{expect}: {name}" for name, expect, _ in CELLS],
+)
+def test_a_cell_of_the_table(expect: Expect, seen: Seen, expected: tuple[Outcome, Finding, Outcome, Finding]) -> None:
+    before = judge(check(expect), *seen, PRE)
+    after = judge(check(expect), *seen, INST)
+    assert (before.outcome, before.finding, after.outcome, after.finding) == expected
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("seen", [seen for _, expect, seen in CELLS if expect is REACH])
+def test_what_may_be_open_and_need_not_is_only_information(seen: Seen, phase: Phase) -> None:
+    assert judge(check(ALLOWED), *seen, phase).outcome is INFO
+
+
+def test_the_table_is_total_and_has_nothing_that_is_never_used() -> None:
+    reachable = {(phase, REACH, evidence) for phase in Phase for evidence in Evidence}
+    others = {(expect, evidence) for expect in (LOCAL, ALLOWED, NOT_OPEN) for evidence in Evidence}
+    assert set(TABLE) == reachable | others
+    for phase, expect, evidence in product(Phase, Expect, Evidence):
+        assert rule_for(phase, expect, evidence).because
+
+
+def test_unknown_is_never_a_pass_and_never_a_failure() -> None:
+    unknown = [reason for reason in Reason if reason not in CLOSED + FILTERED + (Reason.SYN_ACK,)]
+    for phase, expect, reason in product(Phase, Expect, unknown):
+        seen = observation(PortState.UNKNOWN, reason)
+        for facts, present in product((MUTE, ALIVE), (False, True)):
+            verdict = judge(check(expect, present=present), seen, facts, phase)
+            assert verdict.outcome is (INFO if expect is ALLOWED else UNSURE), (phase, expect, reason)
+
+
+def test_only_refusals_before_an_install_are_weak() -> None:
+    for (_, expect, seen), phase in product(CELLS, Phase):
+        verdict = judge(check(expect), *seen, phase)
+        weak = phase is PRE and expect is REACH and seen in (RESET, REFUSED)
+        assert (verdict.certainty is Certainty.WEAK) == weak, (expect, seen)
+
+
+# ------------------------------------------------------------------------------ the rest of the run counts
+
+
+def test_an_icmp_error_about_a_host_that_answers_elsewhere_is_a_firewalls_word() -> None:
+    for reason, code in ((Reason.HOST_UNREACH, 1), (Reason.NET_UNREACH, 0)):
+        seen = observation(PortState.FILTERED, reason, responder=FIREWALL, icmp=(3, code))
+        assert judge(check(REACH), seen, ALIVE, INST).finding is Finding.REJECTED
+        assert judge(check(NOT_OPEN), seen, ALIVE, INST).outcome is PASS
+
+
+def test_a_host_that_says_of_itself_that_it_is_unreachable_is_there_and_rejects() -> None:
+    seen = observation(PortState.FILTERED, Reason.HOST_UNREACH, responder="10.0.0.1", icmp=(3, 1))
+    facts = facts_by_address([seen])["10.0.0.1"]
+    verdict = judge(check(REACH), seen, facts, INST)
+    assert (verdict.outcome, verdict.finding) == (FAIL, Finding.REJECTED)
+    assert "cannot reach" not in verdict.because
+
+
+def test_a_neighbour_that_vanishes_in_the_middle_is_unreachable_and_not_rejected_by_somebody() -> None:
+    """arp-failure is our own kernel's word: nobody rejected anything, and a closed port was not shown."""
+    reachable = judge(check(REACH), NO_ARP.observation, ALIVE, INST)
+    assert (reachable.outcome, reachable.finding) == (FAIL, Finding.HOST_UNREACHABLE)
+    assert "although 3 other ports of the same host answered" in reachable.because
+    assert judge(check(NOT_OPEN), NO_ARP.observation, ALIVE, INST).outcome is UNSURE
+    assert judge(check(LOCAL), NO_ARP.observation, ALIVE, INST).outcome is UNSURE
+
+
+def test_an_icmp_error_of_the_host_itself_shows_that_it_is_there() -> None:
+    seen = [REJECTED_BY_HOST.observation, SILENT.observation]
+    facts = facts_by_address(seen)["10.0.0.1"]
+    assert facts == Facts(answered=0, alive=True)
+    assert judge(check(NOT_OPEN), SILENT.observation, facts, INST).outcome is PASS
+
+
+def test_an_icmp_error_of_a_router_shows_nothing_about_the_host() -> None:
+    facts = facts_by_address([PROHIBITED.observation, SILENT.observation])["10.0.0.1"]
+    assert facts == MUTE
+    assert judge(check(NOT_OPEN), SILENT.observation, facts, INST).outcome is UNSURE
+
+
+def test_answers_of_one_address_say_nothing_about_another() -> None:
+    other = replace(OPEN.observation, probe=Probe("10.0.0.2", Transport.TCP, 22))
+    facts = facts_by_address([other, SILENT.observation])
+    assert facts == {"10.0.0.1": MUTE, "10.0.0.2": Facts(answered=1, alive=True)}
+
+
+def test_a_link_local_host_is_recognised_although_the_kernel_drops_the_zone() -> None:
+    probe = Probe("fe80::1%eth0", Transport.TCP, 22)
+    seen = observation(PortState.FILTERED, Reason.PORT_UNREACH, responder="fe80::1", icmp=(1, 4), probe=probe)
+    target = check(REACH, address="fe80::1%eth0", family=Family.IPV6, probe=probe)
+    facts = facts_by_address([seen])["fe80::1%eth0"]
+    assert facts.alive
+    assert judge(target, seen, facts, INST).because == "The host itself answered with ICMP port unreachable (1/4)."
+
+
+# ------------------------------------------------------------------------------------------ silent systems
+
+SILENT_SYSTEM = {
+    (REACH, PRE, True): (UNSURE, Finding.UNDETERMINED),
+    (REACH, PRE, False): (UNSURE, Finding.UNDETERMINED),
+    (REACH, INST, True): (FAIL, Finding.NO_ANSWER),
+    (REACH, INST, False): (FAIL, Finding.NO_ANSWER),
+    (LOCAL, INST, True): (PASS, Finding.OK),
+    (LOCAL, INST, False): (UNSURE, Finding.UNDETERMINED),
+    (NOT_OPEN, PRE, True): (PASS, Finding.OK),
+    (NOT_OPEN, PRE, False): (UNSURE, Finding.UNDETERMINED),
+    (ALLOWED, INST, True): (INFO, Finding.NO_ANSWER),
+    (ALLOWED, INST, False): (INFO, Finding.NO_ANSWER),
+}
+
+
+@pytest.mark.parametrize(("case", "expected"), SILENT_SYSTEM.items())
+def test_a_system_that_drops_what_is_closed(
+    case: tuple[Expect, Phase, bool], expected: tuple[Outcome, Finding]
+) -> None:
+    expect, phase, answers_elsewhere = case
+    seen = SILENT if answers_elsewhere else SILENT_HOST
+    verdict = judge(check(expect, silent_when_closed=True), *seen, phase)
+    assert (verdict.outcome, verdict.finding) == expected
+
+
+def test_a_system_that_drops_what_is_closed_can_still_be_rejected() -> None:
+    assert judge(check(silent_when_closed=True), *PROHIBITED, INST).finding is Finding.REJECTED
+
+
+# -------------------------------------------------------------------------------- what exists already
+
+
+@pytest.mark.parametrize("seen", [seen for _, expect, seen in CELLS if expect is REACH])
+def test_what_exists_before_the_install_is_judged_alike_in_both_phases(seen: Seen) -> None:
+    before, after = (judge(check(present=True), *seen, phase) for phase in (PRE, INST))
+    assert before == after == judge(check(present=True), *seen, INST)
+    assert judge(check(present=True), *OPEN, PRE).outcome is PASS
+    assert judge(check(present=True), *RESET, PRE).finding is Finding.NOT_LISTENING
+
+
+# ----------------------------------------------------------------------------------------- out of a network
+
+
+@pytest.mark.parametrize("seen", [SILENT_HOST, NO_ARP, NO_HOST_THERE, NO_NET_THERE])
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("expect", Expect)
+def test_an_address_of_a_network_without_a_sign_of_life_is_no_host(expect: Expect, silent: bool, seen: Seen) -> None:
+    verdict = judge(check(expect, from_network=True, silent_when_closed=silent), *seen, INST)
+    assert (verdict.outcome, verdict.finding) == (INFO, Finding.NO_HOST)
+
+
+@pytest.mark.parametrize("seen", [OPEN, RESET, SILENT, REJECTED_BY_HOST, NO_ROUTE])
+def test_a_living_address_of_a_network_is_judged_like_any_other(seen: Seen) -> None:
+    assert judge(check(from_network=True), *seen, INST) == replace(
+        judge(check(), *seen, INST), check=check(from_network=True)
+    )
+
+
+def test_a_named_host_that_never_answers_is_not_excused() -> None:
+    assert judge(check(from_network=False), *SILENT_HOST, INST).outcome is FAIL
+
+
+# ----------------------------------------------------------------------------------- levels, doubt, strict
+
+RECOMMENDED = {
+    "blocked": (REACH, SILENT, WARN, Finding.BLOCKED),
+    "exposed": (LOCAL, OPEN, WARN, Finding.EXPOSED),
+    "well": (REACH, OPEN, PASS, Finding.OK),
+    "unknown": (REACH, NO_ROUTE, UNSURE, Finding.UNDETERMINED),
+}
+
+
+@pytest.mark.parametrize(("expect", "seen", "outcome", "finding"), RECOMMENDED.values(), ids=RECOMMENDED)
+def test_what_is_recommended_only_warns(expect: Expect, seen: Seen, outcome: Outcome, finding: Finding) -> None:
+    verdict = judge(check(expect, level=Level.RECOMMENDED), *seen, INST)
+    assert (verdict.outcome, verdict.finding) == (outcome, finding)
+
+
+DOUBT = "The column is smudged"
+DOUBTED = {
+    "not listening": (RESET, False, UNSURE, Finding.NOT_LISTENING),
+    "refused": (REFUSED, False, UNSURE, Finding.REFUSED),
+    "silent by design": (SILENT, True, UNSURE, Finding.NO_ANSWER),
+    "blocked stays": (SILENT, False, FAIL, Finding.BLOCKED),
+    "rejected stays": (PROHIBITED, False, FAIL, Finding.REJECTED),
+    "unreachable stays": (NO_ARP, False, FAIL, Finding.HOST_UNREACHABLE),
+    "open is open": (OPEN, False, PASS, Finding.OK),
+}
+
+
+@pytest.mark.parametrize(("seen", "silent", "outcome", "finding"), DOUBTED.values(), ids=DOUBTED)
+@pytest.mark.parametrize("level", [Level.REQUIRED, Level.RECOMMENDED])
+def test_a_doubt_about_the_document_excuses_what_does_not_listen_and_nothing_else(
+    seen: Seen, silent: bool, outcome: Outcome, finding: Finding, level: Level
+) -> None:
+    verdict = judge(check(doubt=DOUBT, silent_when_closed=silent, level=level), *seen, INST)
+    expected = WARN if outcome is FAIL and level is Level.RECOMMENDED else outcome
+    assert (verdict.outcome, verdict.finding) == (expected, finding)
+    assert verdict.doubtful == (outcome is UNSURE)
+    assert (f"{DOUBT}." in verdict.because) == verdict.doubtful
+
+
+def test_a_doubt_does_not_excuse_a_port_that_is_taken_before_the_install() -> None:
+    assert judge(check(doubt=DOUBT), *OPEN, PRE).outcome is FAIL
+
+
+@pytest.mark.parametrize("seen", [RESET, REFUSED])
+def test_strict_does_not_take_a_weak_pass(seen: Seen) -> None:
+    verdict = judge(check(), *seen, PRE, Strictness(weak_passes=True))
+    assert (verdict.outcome, verdict.finding) == (UNSURE, Finding.UNDETERMINED)
+
+
+def test_strict_leaves_everything_else_alone() -> None:
+    for (_, expect, seen), phase in product(CELLS, Phase):
+        verdict = judge(check(expect), *seen, phase)
+        if verdict.certainty is Certainty.CERTAIN:
+            assert judge(check(expect), *seen, phase, Strictness(weak_passes=True)) == verdict
+
+
+def test_a_port_that_is_for_others_is_information_or_with_strict_sources_a_failure() -> None:
+    target = check(NOT_OPEN, named_for=("master", "agent"))
+    lenient, strict = (judge(target, *OPEN, INST, Strictness(sources=strict)) for strict in (False, True))
+    assert (lenient.outcome, lenient.finding) == (INFO, Finding.OPEN_TO_OTHERS)
+    assert (strict.outcome, strict.finding) == (FAIL, Finding.OPEN_TO_OTHERS)
+    assert "master and agent" in lenient.because
+
+
+def test_strict_sources_does_not_touch_what_nobody_may_reach() -> None:
+    verdict = judge(check(NOT_OPEN), *OPEN, INST, Strictness(sources=True))
+    assert (verdict.outcome, verdict.finding) == (FAIL, Finding.UNEXPECTED_OPEN)
+
+
+@pytest.mark.parametrize("answers", [Answers.NEVER, Answers.WITH_SECRET])
+def test_the_silence_of_a_service_that_answers_nobody_proves_nothing(answers: Answers) -> None:
+    verdict = judge(check(answers=answers), *UDP_SILENT, INST)
+    assert verdict.unprovable
+    assert not judge(check(), *UDP_SILENT, INST).unprovable
+    assert not judge(check(answers=answers), *NO_ROUTE, INST).unprovable
+
+
+# ----------------------------------------------------------------------------------- nothing ever raises
+
+CLOSED = (Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN, Reason.PORT_UNREACH)
+FILTERED = (
+    Reason.PORT_UNREACH,
+    Reason.ADMIN_PROHIBITED,
+    Reason.PROTO_UNREACH,
+    Reason.HOST_UNREACH,
+    Reason.NET_UNREACH,
+    Reason.ARP_FAILURE,
+    Reason.NO_RESPONSE,
+)
+LEGAL = [
+    (PortState.OPEN, Reason.SYN_ACK),
+    *((PortState.CLOSED, reason) for reason in CLOSED),
+    *((PortState.FILTERED, reason) for reason in FILTERED),
+    (PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
+    *((PortState.UNKNOWN, reason) for reason in Reason),
+]
+
+
+def test_every_reason_occurs_in_some_legal_pair() -> None:
+    assert {reason for _, reason in LEGAL} == set(Reason)
+    assert {state for state, _ in LEGAL} == set(PortState)
+
+
+ATTEMPTS = st.lists(
+    st.builds(
+        Attempt,
+        started_s=st.floats(0, 10),
+        lasted_s=st.floats(0, 4),
+        source_port=st.none() | st.integers(1024, 65535),
+        syns=st.none() | st.integers(1, 5),
+        result=st.sampled_from(["no-response", "not-needed"]),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    state, reason = draw(st.sampled_from(LEGAL))
+    unreachable = state is PortState.FILTERED and reason is not Reason.NO_RESPONSE
+    return observation(
+        state,
+        reason,
+        attempts=tuple(draw(ATTEMPTS)),
+        responder=draw(st.sampled_from([None, FIREWALL, "10.0.0.1"])) if unreachable else None,
+        icmp=draw(st.none() | st.tuples(st.sampled_from([3, 11]), st.integers(0, 15))) if unreachable else None,
+        rtt_ms=draw(st.none() | st.floats(0, 3000)),
+        inferred=draw(st.booleans()),
+        detail=draw(st.none() | st.just("ENOTSUP")),
+    )
+
+
+CHECKS = st.builds(
+    check,
+    expect=st.sampled_from(Expect),
+    level=st.sampled_from(Level),
+    present=st.booleans(),
+    doubt=st.none() | st.just(DOUBT) | st.just("It {may} be closed."),
+    silent_when_closed=st.booleans(),
+    from_network=st.booleans(),
+    named_for=st.sampled_from([(), ("master",)]),
+    answers=st.sampled_from(Answers),
+    host=st.sampled_from(["m1", "10.0.0.1"]),
+)
+FACTS = st.sampled_from([MUTE, Facts(alive=True), Facts(answered=1, alive=True), ALIVE])
+STRICTNESS = st.builds(Strictness, weak_passes=st.booleans(), sources=st.booleans())
+SENTENCE = re.compile(r"(?:[A-Z]|m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 ).*[^.]\.", re.DOTALL)
+
+
+@PATIENT
+@given(CHECKS, observations(), FACTS, st.sampled_from(Phase), STRICTNESS)
+def test_every_legal_observation_has_a_verdict_and_a_sentence(
+    target: Check, seen: Observation, facts: Facts, phase: Phase, strictness: Strictness
+) -> None:
+    verdict = judge(target, seen, facts, phase, strictness)
+    said = verdict.because.replace(target.doubt or "\0", "Doubt")
+    assert SENTENCE.fullmatch(verdict.because), verdict.because
+    assert not re.search(r"None|[{}]|\s\s|\.\.|ICMP ICMP|\( *\)| [.,;:]", said), said
+    assert (verdict.outcome is PASS) <= (verdict.finding is Finding.OK)
+    assert (verdict.finding is Finding.OK) <= (verdict.outcome in (PASS, INFO))
+    if seen.state is PortState.UNKNOWN:
+        assert verdict.outcome in (UNSURE, INFO)
+
+
+SENTENCES = {
+    "open": (REACH, OPEN, "m1 (10.0.0.1) accepted the connection in 0.4 ms."),
+    "dropped": (
+        REACH,
+        SILENT,
+        "No answer to 8 SYNs from 2 source ports in 4.3 s, while 3 other ports of the same host answered.",
+    ),
+    "dropped, the host only rejects": (
+        REACH,
+        Seen(SILENT.observation, Facts(alive=True)),
+        "No answer to 8 SYNs from 2 source ports in 4.3 s, while the same host rejected other ports.",
+    ),
+    "one of one": (
+        REACH,
+        Seen(replace(SILENT.observation, attempts=(Attempt(0, 1.2, 40001, 1, "no-response"),)), Facts(1, True)),
+        "No answer to 1 SYN from 1 source port in 1.2 s, while 1 other port of the same host answered.",
+    ),
+    "rejected on the way": (
+        REACH,
+        PROHIBITED,
+        "10.0.0.254 answered with ICMP administratively prohibited (3/13); that is not 10.0.0.1.",
+    ),
+    "rejected by itself": (REACH, REJECTED_BY_HOST, "The host itself answered with ICMP port unreachable (3/3)."),
+    "a loop": (
+        REACH,
+        Seen(observation(PortState.FILTERED, Reason.NET_UNREACH, responder=FIREWALL, icmp=(11, 0)), MUTE),
+        "10.0.0.254 reports that it has no way to m1 (10.0.0.1) (ICMP time exceeded (11/0)).",
+    ),
+    "our own firewall, silently": (
+        REACH,
+        Seen(observation(PortState.UNKNOWN, Reason.LOCAL_FIREWALL), MUTE),
+        "This machine's own firewall rejects it: nothing left for the network.",
+    ),
+    "our own firewall, by ICMP": (
+        REACH,
+        Seen(observation(PortState.UNKNOWN, Reason.LOCAL_FIREWALL, icmp=(3, 3)), MUTE),
+        "This machine's own firewall rejects it (ICMP 3/3): nothing left for the network.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("expect", "seen", "sentence"), SENTENCES.values(), ids=SENTENCES)
+def test_a_sentence(expect: Expect, seen: Seen, sentence: str) -> None:
+    assert judge(check(expect), *seen, INST).because == sentence
+
+
+def test_a_port_that_nobody_asked_for_is_told_with_what_the_documents_have_it_for() -> None:
+    verdict = judge(check(NOT_OPEN, known_as=("Marathon on master",)), *OPEN, INST)
+    assert verdict.because == (
+        "m1 (10.0.0.1) accepted the connection in 0.4 ms, and nothing that is in use here expects it; "
+        "the documents have it for Marathon on master."
+    )
+
+
+def test_evidence_has_no_word_that_nothing_comes_to() -> None:
+    checks = [check(expect, silent_when_closed=silent) for expect in Expect for silent in (False, True)]
+    seen = [observation(state, reason) for state, reason in LEGAL]
+    reached = {evidence_of(target, one, facts) for target in checks for one in seen for facts in (MUTE, ALIVE)}
+    assert reached == set(Evidence)
+
+
+# -------------------------------------------------------------------------------------------- exit status
+
+
+def verdicts(*seen: tuple[Check, Seen], strict: bool = False) -> tuple[Verdict, ...]:
+    return tuple(judge(target, *one, INST, Strictness(weak_passes=strict)) for target, one in seen)
+
+
+GOOD = (check(), OPEN)
+BAD = (check(), SILENT)
+WARNING = (check(level=Level.RECOMMENDED), SILENT)
+UNCLEAR = (check(), NO_ROUTE)
+OPTIONAL = (check(ALLOWED), NO_ROUTE)
+NEVER = (check(answers=Answers.NEVER), UDP_SILENT)
+DOUBTFUL = (check(doubt=DOUBT), RESET)
+NOBODY = (check(from_network=True), SILENT_HOST)
+
+STATUS = {
+    "well": ((GOOD,), False, False, 0),
+    "a failure": ((GOOD, BAD, UNCLEAR), False, False, 1),
+    "not known": ((GOOD, UNCLEAR), False, False, 3),
+    "warnings alone": ((GOOD, WARNING), False, False, 0),
+    "allowed and not known": ((GOOD, OPTIONAL), False, False, 0),
+    "unprovable": ((GOOD, NEVER), False, False, 0),
+    "unprovable, strict": ((GOOD, NEVER), False, True, 3),
+    "doubtful": ((GOOD, DOUBTFUL), False, False, 3),
+    "doubtful, strict": ((GOOD, DOUBTFUL), False, True, 3),
+    "unprovable and not known": ((NEVER, UNCLEAR), False, False, 3),
+    "nothing": ((), False, False, 3),
+    "nobody there": ((NOBODY,), False, False, 3),
+    "somebody there": ((NOBODY, GOOD), False, False, 0),
+    "nothing measured": ((OPTIONAL,), False, False, 3),
+    "nobody there, nothing measured": ((NOBODY, OPTIONAL), False, False, 3),
+    "interrupted": ((GOOD,), True, False, 3),
+    "interrupted after a failure": ((GOOD, BAD), True, False, 1),
+    "only warnings, interrupted": ((WARNING,), True, False, 3),
+}
+
+
+@pytest.mark.parametrize(("seen", "interrupted", "strict", "status"), STATUS.values(), ids=STATUS)
+def test_the_exit_status(seen: tuple[tuple[Check, Seen], ...], interrupted: bool, strict: bool, status: int) -> None:
+    assert summarise(verdicts(*seen, strict=strict), [], interrupted, strict).exit_status == status
+
+
+@pytest.mark.parametrize(("found", "status"), [(BAD, 0), (UNCLEAR, 0), (WARNING, 0)])
+def test_a_waived_finding_keeps_its_outcome_and_does_not_count(found: tuple[Check, Seen], status: int) -> None:
+    (verdict,) = verdicts(found)
+    waived = replace(verdict, waived="known")
+    summary = summarise([*verdicts(GOOD), waived], [], False, False)
+    assert (summary.exit_status, summary.waived, summary.passed) == (status, 1, 1)
+    assert summary.failed + summary.inconclusive + summary.warned == 1
+
+
+def test_a_waiver_does_not_excuse_the_next_failure() -> None:
+    (failed,) = verdicts(BAD)
+    assert summarise([failed, replace(failed, waived="known")], [], False, False).exit_status == 1
+
+
+def test_everything_is_counted_once() -> None:
+    judged = verdicts(GOOD, BAD, WARNING, UNCLEAR, OPTIONAL, NEVER, DOUBTFUL, (check(NOT_OPEN), SILENT))
+    weak = judge(check(), *RESET, PRE)
+    seen = [OPEN.observation, SILENT.observation, STOPPED.observation]
+    summary = summarise([*judged, weak], seen, False, False)
+    assert summary.checks == 9
+    assert (summary.passed, summary.failed, summary.warned) == (3, 1, 1)
+    assert (summary.inconclusive, summary.informed) == (3, 1)
+    assert (summary.weak, summary.unprovable, summary.doubtful, summary.hosts) == (1, 1, 1, 1)
+    assert (summary.probes, summary.packets) == (2, 16)
+
+
+def test_a_port_that_the_product_needs_for_others_must_be_free_before_the_install() -> None:
+    """DC/OS 15101 on a master, seen from an agent: for masters only, but taken all the same."""
+    for_others = check(NOT_OPEN, named_for=("master",))
+    assert (lambda v: (v.outcome, v.finding))(judge(for_others, *OPEN, PRE)) == (FAIL, Finding.OCCUPIED)
+    assert (lambda v: (v.outcome, v.finding))(judge(for_others, *OPEN, INST)) == (INFO, Finding.OPEN_TO_OTHERS)
+    nobodys = check(NOT_OPEN)
+    assert judge(nobodys, *OPEN, PRE).finding is Finding.UNEXPECTED_OPEN
+    existing = check(NOT_OPEN, named_for=("master",), present=True)
+    assert judge(existing, *OPEN, PRE).finding is Finding.OPEN_TO_OTHERS
+
+
+def test_a_dead_router_is_not_blamed_on_the_host_behind_it() -> None:
+    seen = observation(PortState.FILTERED, Reason.ARP_FAILURE, detail="gateway 10.55.0.254")
+    verdict = judge(check(), seen, MUTE, INST)
+    assert (verdict.outcome, verdict.finding) == (FAIL, Finding.HOST_UNREACHABLE)
+    assert "leads over gateway 10.55.0.254" in verdict.because
+    assert "it is down, or has another address" not in verdict.because
+    assert judge(check(NOT_OPEN), seen, MUTE, INST).outcome is UNSURE
+    # A whole network behind it is not empty: nobody got there to look.
+    assert judge(check(from_network=True), seen, MUTE, INST).finding is Finding.HOST_UNREACHABLE
