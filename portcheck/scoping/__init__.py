@@ -1,0 +1,62 @@
+"""From what the user asked for to a complete Scope: documents found, roles and features checked, names resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portcheck.engine.probe import Transport
+from portcheck.model import Host, NotPlanned, Phase, PortcheckError, Scope, Selection, SweepKind
+from portcheck.scoping.by_hand import parse_expect, parse_sweep
+from portcheck.scoping.names import stated_features
+from portcheck.scoping.selected import selected_documents
+from portcheck.scoping.site_hosts import chosen_hosts, hosts_of_site
+from portcheck.scoping.targets import hosts_of_targets
+from portcheck.site import load_site
+
+DEFAULT_MAX_HOSTS = 65_536
+
+
+def scope_of(selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HOSTS) -> Scope:
+    """Everything that planning needs.
+
+    Raises:
+        PortcheckError: something that the user named does not exist or does not fit; nothing was sent.
+    """
+    site = load_site(selection.site) if selection.site is not None else None
+    documents = selected_documents(selection, site)
+    sweep = parse_sweep(selection.sweep)
+    if not documents and not selection.expects and sweep.kind in (SweepKind.NONE, SweepKind.DOCUMENTED):
+        raise PortcheckError(
+            "Nothing to check: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
+        )
+    left_out: list[NotPlanned] = []
+    others: tuple[Host, ...] = ()
+    chosen: frozenset[str] = frozenset()
+    if site is not None:
+        everyone, vantage = hosts_of_site(site, documents, selection, left_out)
+        hosts = chosen_hosts(site, everyone, documents, selection)
+        chosen = frozenset(host.name for host in hosts)
+        others = tuple(host for host in everyone if host.name not in chosen)
+    else:
+        hosts, vantage = hosts_of_targets(selection, documents, max_hosts, left_out)
+    return Scope(
+        documents=documents,
+        hosts=hosts,
+        vantage=vantage,
+        phase=phase,
+        features=stated_features(selection, site, documents),
+        transports=_transports(selection.transports),
+        sweep=sweep,
+        extra=tuple(named for text in selection.expects for named in parse_expect(text)),
+        without=site.without if site is not None else (),
+        waivers=site.waivers if site is not None else (),
+        whole_site=site is not None,
+        chosen=chosen if selection.targets else frozenset(),
+        other_hosts=others,
+        left_out=tuple(left_out),
+    )
+
+
+def _transports(names: Iterable[str]) -> frozenset[Transport] | None:
+    chosen = frozenset(Transport(name) for name in names)
+    return chosen or None

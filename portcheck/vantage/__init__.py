@@ -1,0 +1,1 @@
+"""Where probes start from. `local`: this machine."""
