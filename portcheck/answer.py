@@ -1,0 +1,143 @@
+"""The first line of a report: what an administrator wants to hear before anything else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from portcheck.engine.probe import PortState, Transport
+from portcheck.model import Answer, Expect, Finding, Level, Outcome, Phase, Summary, Verdict
+from portcheck.wording import are, plural
+
+_WORDS = {0: "OK", 1: "FAIL", 3: "NOT SURE"}
+"""By exit status."""
+
+_FLOW_FINDINGS = {
+    Finding.BLOCKED: "blocked",
+    Finding.REJECTED: "rejected on the way",
+    Finding.HOST_UNREACHABLE: "to hosts that cannot be reached",
+    Finding.NOT_LISTENING: "refused because nothing seems to listen",
+    Finding.REFUSED: "refused",
+    Finding.NO_ANSWER: "unanswered",
+    Finding.OCCUPIED: "in use already",
+}
+"""How the sentence goes on after `3 of 41 required flows are`."""
+
+_WELL = {
+    Phase.INSTALLED: ("is open", "are open"),
+    Phase.PREINSTALL: ("has an open path and a free port", "have an open path and a free port"),
+}
+"""The same when nothing is wrong, of one flow and of several."""
+
+_PORT_FINDINGS = {
+    Finding.EXPOSED: ("local-only port", "reachable from here"),
+    Finding.UNEXPECTED_OPEN: ("port", "open that nobody asked for"),
+    Finding.OPEN_TO_OTHERS: ("port", "open to this machine but meant for others"),
+}
+
+
+def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase) -> Answer:
+    """One word and one sentence for the whole run; waived findings do not count."""
+    word = _WORDS[summary.exit_status]
+    if not verdicts:
+        return Answer(word, "Nothing was checked.")
+    there = [v for v in verdicts if v.finding is not Finding.NO_HOST]
+    counted = [v for v in there if v.waived is None]
+    failed = [v for v in counted if v.outcome is Outcome.FAIL]
+    required = [v for v in there if v.check.expect is Expect.REACHABLE and v.check.level is not Level.RECOMMENDED]
+    if failed:
+        parts = _failures(failed, len(required))
+    elif summary.exit_status == 3:
+        parts = _open_questions(counted, required)
+    else:
+        parts = _all_well(there, required, summary, phase)
+    return Answer(word, _sentence(parts))
+
+
+def _of_required(number: int, required: int) -> str:
+    """`3 of 41 required flows`; a sentence goes on in the number of the first one."""
+    if required == 1:
+        return "the required flow"
+    return f"all {number:,} required flows" if number == required else f"{number:,} of {required:,} required flows"
+
+
+def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
+    said_of = False
+    for finding, words in _FLOW_FINDINGS.items():
+        number = sum(v.finding is finding for v in failed)
+        if number:
+            subject = f"{number:,}" if said_of else _of_required(number, required)
+            said_of = True
+            yield f"{subject} {are(number)} {words}"
+    for finding, (noun, words) in _PORT_FINDINGS.items():
+        number = sum(v.finding is finding for v in failed)
+        if number:
+            yield f"{plural(number, noun)} {are(number)} {words}"
+    if others := sum(v.finding not in {*_FLOW_FINDINGS, *_PORT_FINDINGS} for v in failed):
+        yield f"{plural(others, 'other check')} failed"
+
+
+def _open_questions(counted: list[Verdict], required: list[Verdict]) -> Iterator[str]:
+    unsure = [v for v in counted if v.outcome is Outcome.INCONCLUSIVE]
+    if not unsure:
+        yield "nothing failed, but the run is not complete" if counted else "no host was found"
+        return
+    flows = [v for v in required if v.outcome is Outcome.INCONCLUSIVE and v.waived is None]
+    untested = sum(v.finding is Finding.NOT_TESTED for v in flows)
+    said = "nothing failed, but "
+    if undetermined := len(flows) - untested:
+        yield f"{said}{_not_done(undetermined, len(required), 'determined')}"
+        said = ""
+    if untested:
+        kinds = _untested_kinds(flows)
+        yield f"{said}{_not_done(untested, 0 if undetermined else len(required), 'tested', kinds)}"
+        said = ""
+    if others := len(unsure) - len(flows):
+        noun = "other check" if flows else "check"
+        yield f"{said}{plural(others, noun)} {'was' if others == 1 else 'were'} not determined"
+
+
+def _not_done(number: int, required: int, done: str, kinds: str = "") -> str:
+    """`3 of 41 required flows were not tested`; `required` 0: the sentence has named them before."""
+    if number == required > 1:
+        return f"none of {number:,} required flows{kinds} was {done}"
+    subject = _of_required(number, required) if required else f"{number:,}"
+    return f"{subject}{kinds} {'was' if number == 1 else 'were'} not {done}"
+
+
+def _untested_kinds(flows: list[Verdict]) -> str:
+    """` (GRE and UDP)`: what has no probes yet; nothing where time ran out."""
+    kinds = {v.check.transport for v in flows if v.finding is Finding.NOT_TESTED}
+    return "" if Transport.TCP in kinds else f" ({' and '.join(sorted(kind.upper() for kind in kinds))})"
+
+
+def _all_well(verdicts: list[Verdict], required: list[Verdict], summary: Summary, phase: Phase) -> Iterator[str]:
+    accepted = sum(v.outcome is Outcome.PASS for v in required)
+    one, many = _WELL[phase]
+    if accepted:
+        yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
+    yield from _looked_at(verdicts, "other port" if required else "port")
+    if summary.warned:
+        yield plural(summary.warned, "warning")
+    if summary.waived:
+        yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
+    if doubts := sum((v.doubtful or v.unprovable) and v.waived is None for v in verdicts):
+        yield f"{doubts:,} cannot be decided, see below"
+
+
+def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
+    """The ports that should not be open to us: how many of them are, all the same."""
+    others = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY)]
+    opened = sum(v.observation.state is PortState.OPEN for v in others)
+    unknown = sum(v.outcome is not Outcome.PASS for v in others) - opened
+    judged = len(others) - unknown
+    if opened:
+        yield f"{opened:,} of {plural(len(others), noun)} looked at {are(opened)} open, see below"
+    elif judged:
+        yield f"the {noun} looked at is not open" if judged == 1 else f"none of {judged:,} {noun}s looked at is open"
+    if unknown:
+        yield f"{plural(unknown, 'port')} could not be judged"
+
+
+def _sentence(parts: Iterable[str]) -> str:
+    text = ", ".join(parts) or "nothing that was asked for is wrong"
+    return f"{text[:1].upper()}{text[1:]}."

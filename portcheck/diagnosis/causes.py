@@ -1,0 +1,174 @@
+"""The causes in the order in which they are tried, each with its recognition and its sentences. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portcheck.diagnosis import recognition as take
+from portcheck.diagnosis import sentences as say
+from portcheck.engine.probe import Reason
+from portcheck.model import Finding
+from portcheck.wording import listed, plural
+
+_UNFINISHED = {
+    Reason.DEADLINE: "The deadline ended the run first.",
+    Reason.INTERRUPTED: "The run was interrupted first.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """How to recognise a cause, how to split it, and what to say about it."""
+
+    name: str
+    takes: take.Takes
+    groups: take.Groups
+    headline: say.Sentence
+    evidence: say.Evidence = say.because
+    remedy: say.Remedy = say.nothing
+
+
+CAUSES: tuple[Cause, ...] = (
+    Cause(
+        "all-hosts-silent",
+        take.of_nothing_but_mute_hosts,
+        take.all_together,
+        lambda group: f"No host answers at all: {group.hosts_with_addresses}",
+        lambda group: (
+            f"{plural(group.port_count, 'port')} asked, {plural(len(group.verdicts), 'check')}, all silent.",
+        ),
+        say.ask_for_the_way_out,
+    ),
+    Cause(
+        "host-silent",
+        take.of_mute_hosts,
+        take.by_host,
+        say.mute_headline,
+        remedy=say.advise("Is the host up and the address right? If so, everything from here to it is dropped."),
+    ),
+    Cause(
+        "router-silent",
+        take.behind_dead_routers,
+        take.by_reason,
+        lambda group: f"The router on the way to {group.hosts_with_addresses} does not answer",
+        remedy=say.advise("Look at that router and at this machine's route; everything behind it is out of reach."),
+    ),
+    Cause(
+        "host-unreachable",
+        take.unreachable,
+        take.by_host,
+        say.unreachable_headline,
+        remedy=say.advise("Is the host up, and is its address right?"),
+    ),
+    Cause(
+        "name-unresolved",
+        take.with_reason(Reason.NAME_UNRESOLVED),
+        take.by_host,
+        lambda group: f"{listed(group.hosts)} cannot be checked ({plural(group.port_count, 'port')})",
+    ),
+    Cause(
+        "no-route",
+        take.with_reason(Reason.NO_ROUTE),
+        take.all_together,
+        lambda group: f"This machine has no route to {group.hosts_with_addresses}",
+        lambda group: (),
+        say.advise("Give this machine a route, or leave addresses of that kind out."),
+    ),
+    Cause(
+        "local-firewall",
+        take.with_reason(Reason.LOCAL_FIREWALL),
+        take.by_same_hosts,
+        say.of_ports("{ports} to {where} did not leave this machine"),
+        remedy=say.advise("Look at the outgoing rules of this machine; nothing was learnt about the network."),
+    ),
+    Cause("unsupported", take.with_reason(Reason.UNSUPPORTED), take.by_reason, say.unsupported_headline),
+    Cause(
+        "unfinished",
+        take.with_reason(Reason.DEADLINE, Reason.INTERRUPTED),
+        take.by_reason,
+        lambda group: f"{plural(len(group.verdicts), 'check')} of {listed(group.hosts)} not finished",
+        lambda group: (_UNFINISHED[group.first.observation.reason],),
+    ),
+    Cause(
+        "own-limits",
+        take.with_reason(Reason.LOCAL_FD_LIMIT, Reason.LOCAL_NO_PORTS, Reason.LOCAL_ERROR),
+        take.by_reason,
+        lambda group: f"{plural(len(group.verdicts), 'check')} could not be made from this machine",
+    ),
+    Cause(
+        "blocked",
+        take.with_finding(Finding.BLOCKED),
+        take.by_same_hosts,
+        say.of_ports("{ports} {be} dropped on the way to {where}"),
+        say.because_and_pattern,
+        say.allow,
+    ),
+    Cause(
+        "rejected",
+        take.with_finding(Finding.REJECTED),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} rejected by {responder}"),
+        say.because_and_pattern,
+        say.ask_responder,
+    ),
+    Cause(
+        "product-not-running",
+        take.whole_hosts_refuse,
+        take.by_host,
+        say.idle_headline,
+        say.idle_evidence,
+        say.start_service,
+    ),
+    Cause("doubtful", take.doubtful, take.by_port, say.doubtful_headline),
+    Cause(
+        "not-listening",
+        take.with_finding(Finding.NOT_LISTENING),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} refused: nothing seems to listen"),
+        say.because,
+        say.start_service,
+    ),
+    Cause(
+        "refused",
+        take.with_finding(Finding.REFUSED),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} refused"),
+    ),
+    Cause(
+        "no-answer",
+        take.with_finding(Finding.NO_ANSWER),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where}: no answer, blocked or nothing listens"),
+        say.because_and_pattern,
+    ),
+    Cause(
+        "occupied",
+        take.with_finding(Finding.OCCUPIED),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} in use already"),
+        remedy=say.free_the_port,
+    ),
+    Cause(
+        "exposed",
+        take.with_finding(Finding.EXPOSED),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} reachable from here, but for localhost only"),
+        remedy=say.advise("Bind it to 127.0.0.1 on the host, or close it in the host's firewall."),
+    ),
+    Cause(
+        "unexpected-open",
+        take.with_finding(Finding.UNEXPECTED_OPEN),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} open and nobody asked for {these}"),
+        remedy=say.advise("Close it, or accept it in a site file (offers: or waivers:)."),
+    ),
+    Cause(
+        "open-to-others",
+        take.with_finding(Finding.OPEN_TO_OTHERS),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} open to this machine, but meant for others"),
+        remedy=say.advise("Narrow the firewall rule to those that the document names, if you mean it that strictly."),
+    ),
+    Cause("unprovable", take.unprovable, take.by_port, say.of_ports("{ports} on {where} never {answer} a probe")),
+    Cause("undetermined", take.the_rest, take.by_same_hosts, say.of_ports("{ports} on {where}: not determined")),
+)

@@ -1,0 +1,130 @@
+"""Which verdicts have which cause, and which of them are one thing to act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from portcheck.engine.probe import Reason
+from portcheck.model import Expect, Finding, Verdict
+
+_PORTS_NAMED = 3
+_UNREACHABLE = frozenset({Reason.ARP_FAILURE, Reason.HOST_UNREACH, Reason.NET_UNREACH})
+
+Takes = Callable[[list[Verdict], tuple[Verdict, ...]], list[Verdict]]
+
+
+def of_nothing_but_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Several hosts, and none of them ever answered: what they share is this machine and its way out."""
+    hosts = {v.check.host for v in everything if v.observation.attempts}
+    silent = all(v.observation.reason is Reason.NO_RESPONSE for v in everything if v.observation.attempts)
+    return of_mute_hosts(candidates, everything) if silent and len(hosts) > 1 else []
+
+
+def of_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Hosts of which several ports were asked and nothing ever came."""
+    asked: dict[str, list[Verdict]] = {}
+    for verdict in everything:
+        if verdict.check.address is not None and verdict.observation.attempts:
+            asked.setdefault(verdict.check.address, []).append(verdict)
+    mute = {
+        address
+        for address, verdicts in asked.items()
+        if len(verdicts) > 1 and all(v.observation.reason is Reason.NO_RESPONSE for v in verdicts)
+    }
+    return [v for v in candidates if v.check.address in mute and v.observation.reason is Reason.NO_RESPONSE]
+
+
+def behind_dead_routers(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """The engine names the router in the detail: our kernel looked for it, not for the host."""
+    return [v for v in candidates if v.observation.reason is Reason.ARP_FAILURE and v.observation.detail is not None]
+
+
+def unreachable(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [
+        v
+        for v in candidates
+        if v.observation.reason in _UNREACHABLE and v.finding in (Finding.HOST_UNREACHABLE, Finding.UNDETERMINED)
+    ]
+
+
+def with_reason(*reasons: Reason) -> Takes:
+    return lambda candidates, everything: [v for v in candidates if v.observation.reason in reasons]
+
+
+def with_finding(finding: Finding) -> Takes:
+    return lambda candidates, everything: [v for v in candidates if v.finding is finding]
+
+
+def doubtful(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.doubtful]
+
+
+def unprovable(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.unprovable]
+
+
+def whole_hosts_refuse(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Hosts that refuse every required port: the product is not running there."""
+    required: dict[str, list[Verdict]] = {}
+    for verdict in everything:
+        if verdict.check.expect is Expect.REACHABLE and verdict.check.address and verdict.check.probe:
+            required.setdefault(verdict.check.address, []).append(verdict)
+    idle = {
+        address
+        for address, verdicts in required.items()
+        if len(verdicts) > _PORTS_NAMED and all(v.finding is Finding.NOT_LISTENING for v in verdicts)
+    }
+    return [v for v in candidates if v.check.address in idle and v.finding is Finding.NOT_LISTENING]
+
+
+def the_rest(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return list(candidates)
+
+
+Groups = Callable[[list[Verdict]], list[tuple[Verdict, ...]]]
+
+
+def all_together(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    return [tuple(verdicts)]
+
+
+def by_host(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    return _partition(verdicts, lambda verdict: (verdict.check.host, verdict.observation.responder))
+
+
+def by_reason(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    return _partition(verdicts, lambda verdict: (verdict.observation.reason, verdict.observation.detail))
+
+
+def by_same_hosts(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Ports that fail in the same way on the same hosts belong together."""
+    hosts: dict[object, set[tuple[str, str | None]]] = {}
+    for verdict in verdicts:
+        hosts.setdefault(_failure(verdict), set()).add((verdict.check.host, verdict.check.address))
+
+    def signature(verdict: Verdict) -> object:
+        where = frozenset(hosts[_failure(verdict)])
+        return where, verdict.outcome, *_who_says_no(verdict)
+
+    return _partition(verdicts, signature)
+
+
+def by_port(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    return _partition(verdicts, lambda verdict: (verdict.check.transport, verdict.check.port, verdict.outcome))
+
+
+def _failure(verdict: Verdict) -> object:
+    return verdict.check.transport, verdict.check.port, verdict.outcome, *_who_says_no(verdict)
+
+
+def _who_says_no(verdict: Verdict) -> tuple[object, object]:
+    """Who sent the ICMP error; every host that rejects by itself counts as one and the same."""
+    seen = verdict.observation
+    return ("itself" if seen.rejected_by_target else seen.responder), seen.icmp
+
+
+def _partition(verdicts: Iterable[Verdict], key: Callable[[Verdict], object]) -> list[tuple[Verdict, ...]]:
+    parts: dict[object, list[Verdict]] = {}
+    for verdict in verdicts:
+        parts.setdefault(key(verdict), []).append(verdict)
+    return [tuple(part) for part in parts.values()]

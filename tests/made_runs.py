@@ -1,0 +1,247 @@
+"""Runs without a network: a real plan, answers by table, and the real judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason
+from portcheck.model import (
+    Answers,
+    Check,
+    Expect,
+    Finding,
+    Gap,
+    Level,
+    Listen,
+    NamedPorts,
+    NotCheckable,
+    NotPlanned,
+    Phase,
+    Provenance,
+    Run,
+    Scope,
+    Selection,
+    Sweep,
+    SweepKind,
+    Waiver,
+)
+from portcheck.plan import plan
+from portcheck.ports import parse_ports
+from portcheck.run import conclude
+from tests.samples import HERE, claimed, cluster, document, host, row, site
+
+STARTED = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+FINISHED = datetime(2026, 11, 20, 8, 0, 4, 321000, tzinfo=UTC)
+
+Answer = Callable[[Probe], Observation]
+
+SELECTION = Selection(
+    targets=(),
+    documents=("dcos",),
+    roles=(),
+    expects=(),
+    site="site.yaml",
+    source=None,
+    features={},
+    transports=(),
+    sweep="documented",
+    strict=False,
+    strict_sources=False,
+    deadline_s=None,
+)
+
+
+def open_port(probe: Probe) -> Observation:
+    tries = (Attempt(0.0, 0.001, 40001, 1, "syn-ack"),)
+    return Observation(probe, PortState.OPEN, Reason.SYN_ACK, tries, rtt_ms=1.25)
+
+
+def closed(probe: Probe) -> Observation:
+    tries = (Attempt(0.0, 0.001, 40001, 1, "conn-refused"),)
+    return Observation(probe, PortState.CLOSED, Reason.CONN_REFUSED, tries, rtt_ms=1.25)
+
+
+def silent(probe: Probe) -> Observation:
+    tries = (Attempt(0.0, 3.3, 40001, 4, "no-response"), Attempt(1.0, 3.3, 40002, 4, "no-response"))
+    return Observation(probe, PortState.FILTERED, Reason.NO_RESPONSE, tries)
+
+
+def rejected_by(responder: str, inferred: bool = False) -> Answer:
+    def answer(probe: Probe) -> Observation:
+        tries = (Attempt(0.0, 0.001, 40001, 1, "admin-prohibited"),)
+        reason = Reason.ADMIN_PROHIBITED
+        return Observation(
+            probe, PortState.FILTERED, reason, tries, responder=responder, icmp=(3, 13), inferred=inferred
+        )
+
+    return answer
+
+
+def nobody_there(probe: Probe) -> Observation:
+    tries = (Attempt(0.0, 3.1, 40001, 3, "arp-failure"),)
+    return Observation(probe, PortState.FILTERED, Reason.ARP_FAILURE, tries)
+
+
+def unknown(reason: Reason, detail: str | None = None) -> Answer:
+    return lambda probe: Observation(probe, PortState.UNKNOWN, reason, detail=detail)
+
+
+NOT_IN_TIME = unknown(Reason.DEADLINE)
+
+Answered = Mapping[str, Answer]
+"""By what a check id ends with after its source, host first: "m1/ipv4/tcp/5050", or by its host: "m1"."""
+
+
+def made(scope: Scope, answers: Answered | None = None, *, interrupted: str | None = None, **selected: object) -> Run:
+    """The run of a plan in which what must be reachable is open and the rest is closed, but for `answers`."""
+    planned = plan(scope)
+    measured = {check.probe: _answer(check, answers or {})(check.probe) for check in planned.checks if check.probe}
+    selection = replace(SELECTION, **selected)  # type: ignore[arg-type]
+    run = conclude(planned, selection, measured, seed=7, started=STARTED, finished=FINISHED, interrupted=interrupted)
+    return replace(run, version="1.0", run_id="20261120T080000Z-000000")
+
+
+def _answer(check: Check, answers: Answered) -> Answer:
+    well = open_port if check.expect is Expect.REACHABLE else closed
+    return answers.get(check.id.partition(">")[2], answers.get(check.host, well))
+
+
+# ---------------------------------------------------------------------------------------------- the cluster
+
+DCOS = document(
+    row("5050/tcp", "agent master", "master", service="Mesos Master", unit="dcos-mesos-master.service"),
+    row("2181/tcp", "agent master", "master", service="ZooKeeper", unit="dcos-exhibitor.service"),
+    row("8181/tcp", "agent", "master", service="Exhibitor", unit="dcos-exhibitor.service"),
+    row("443/tcp", "agent", "master", service="Admin Router", unit="dcos-adminrouter.service"),
+    row("8888/tcp", "localhost", "master", service="Certificate Authority"),
+    row("8080/tcp", "master", "master", service="Marathon"),
+    row("9090/tcp", "agent", "master", service="Metrics", level=Level.RECOMMENDED),
+    row("61091/tcp", "agent", "agent", service="Agent metrics"),
+    row("62080/tcp", "agent", "agent", service="Navstar", doubt="dcos-net binds it to 127.0.0.1"),
+    row("1025-2180/tcp", "master", "agent", service="Mesos tasks", listen=Listen.SOME),
+    id="dcos",
+    title="DC/OS Ports",
+    not_checkable=(NotCheckable(Provenance("dcos", "Notes", "all"), "no port is named"),),
+    notices=("Firewall rules inside the cluster have to be planned before the installation.",),
+)
+
+HOSTS = cluster(DCOS, masters=3, agents=2)
+
+
+def seen_from_a1(**fields: object) -> Scope:
+    return site([DCOS], HOSTS, "a1", **fields)
+
+
+FIVE_FAULTS: Answered = {
+    "m1/ipv4/tcp/5050": silent,
+    "m2/ipv4/tcp/5050": silent,
+    "m3/ipv4/tcp/5050": silent,
+    "m2/ipv4/tcp/2181": rejected_by("10.0.0.254"),
+    "m3/ipv4/tcp/8181": closed,
+    "m1/ipv4/tcp/8888": open_port,
+    "a2/ipv4/tcp/5050": open_port,
+}
+
+
+def healthy() -> Run:
+    return made(seen_from_a1())
+
+
+def five_faults() -> Run:
+    return made(seen_from_a1(), FIVE_FAULTS)
+
+
+def not_sure() -> Run:
+    """Nothing failed; a name without an address, UDP, a doubtful row, no way out of this machine to m3."""
+    rows = (row("53/udp", "agent", "master", service="DNS"), row("64000/udp", "agent", "agent", answers=Answers.NEVER))
+    asked = replace(DCOS, expectations=(*DCOS.expectations, *rows))
+    hosts = (*HOSTS, host("a3", roles=("dcos:agent",), unresolved="a3.example: Name or service not known"))
+    local_firewall = unknown(Reason.LOCAL_FIREWALL)
+    return made(site([asked], hosts, "a1"), {"a2/ipv4/tcp/62080": closed, "m3": local_firewall})
+
+
+def before_the_install() -> Run:
+    scope = seen_from_a1(phase=Phase.PREINSTALL, sweep=Sweep(SweepKind.NONE))
+    ids = [check.id.partition(">")[2] for check in plan(scope).checks]
+    return made(scope, dict.fromkeys(ids, closed))
+
+
+def interrupted() -> Run:
+    return made(seen_from_a1(), {"m2": NOT_IN_TIME, "m3": NOT_IN_TIME}, interrupted="deadline", deadline_s=2.0)
+
+
+def waived() -> Run:
+    def waiver(to: str, ports: str, finding: Finding, reason: str, until: date) -> Waiver:
+        return Waiver(to, "any", parse_ports(ports)[0], finding, reason, until)
+
+    waivers = (
+        waiver("a2", "5050/tcp", Finding.UNEXPECTED_OPEN, "old proxy, goes in March", date(2027, 3, 31)),
+        waiver("m1", "8888/tcp", Finding.EXPOSED, "was needed for the move", date(2026, 1, 31)),
+        waiver("m2", "443/tcp", Finding.BLOCKED, "firewall change under way", date(2027, 1, 31)),
+    )
+    return made(seen_from_a1(waivers=waivers), {"a2/ipv4/tcp/5050": open_port})
+
+
+def without_a_role() -> Run:
+    """One master as seen from a machine that plays no part."""
+    target = replace(HOSTS[0], is_self=False)
+    return made(Scope((DCOS,), (target,), HERE), {"m1/ipv4/tcp/443": silent, "m1/ipv4/tcp/8888": open_port})
+
+
+def many_causes() -> Run:
+    """Every port of a target is blocked on its own way: more causes than a person reads."""
+    ports = tuple(NamedPorts(item) for item in parse_ports(",".join(f"{2000 + n}/tcp" for n in range(61))))
+    scope = Scope((), (host("web", "192.0.2.1"),), HERE, extra=ports, sweep=Sweep(SweepKind.NONE))
+    answers = {f"web/ipv4/tcp/{2000 + n}": rejected_by(f"198.51.100.{n + 1}") for n in range(60)}
+    return made(scope, answers)
+
+
+def a_network() -> Run:
+    """Four addresses, one of which is a host."""
+    hosts = tuple(host(f"192.0.2.{n}", f"192.0.2.{n}", from_network=True) for n in range(1, 5))
+    extra = (NamedPorts(parse_ports("22/tcp")[0], "ssh"),)
+    scope = Scope((), hosts, HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    return made(scope, {f"192.0.2.{n}": nobody_there for n in (1, 2, 4)})
+
+
+def silent_cluster() -> Run:
+    return made(seen_from_a1(), dict.fromkeys(("m1", "m2", "m3", "a2"), silent))
+
+
+def product_not_running() -> Run:
+    return made(seen_from_a1(), {"m2": closed})
+
+
+def claimed_role() -> Run:
+    """IPv4 and IPv6 differ, a recommended port is missing, and a port is open though it is for others."""
+    hosts = (
+        host("m1", "10.0.0.1", "fd00::1", roles=("dcos:master",)),
+        host("m2", "10.0.0.2", "fd00::2", roles=("dcos:master",)),
+        host("a1", "10.0.0.11", roles=("dcos:agent",)),
+    )
+    left_out = (NotPlanned(Gap.FAMILY_WITHOUT_ROUTE, 0, "a1: fd00::11 (this machine has no ipv6 route to it)"),)
+    answers = {
+        "m1/ipv6/tcp/443": silent,
+        "m2/ipv6/tcp/443": silent,
+        "m1/ipv4/tcp/9090": closed,
+        "m2/ipv4/tcp/8080": open_port,
+    }
+    return made(site([DCOS], hosts, claimed("dcos:agent"), left_out=left_out), answers)
+
+
+SCENARIOS: Mapping[str, Callable[[], Run]] = {
+    "healthy": healthy,
+    "five-faults": five_faults,
+    "not-sure": not_sure,
+    "before-the-install": before_the_install,
+    "interrupted": interrupted,
+    "waived": waived,
+    "without-a-role": without_a_role,
+    "many-causes": many_causes,
+    "a-network": a_network,
+    "silent-cluster": silent_cluster,
+    "product-not-running": product_not_running,
+    "claimed-role": claimed_role,
+}

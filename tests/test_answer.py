@@ -1,0 +1,163 @@
+"""The first line of a report: its word and its sentence for every mix of verdicts, and their grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portcheck.answer import answer
+from portcheck.engine.probe import PortState, Reason, Transport
+from portcheck.model import Answers, Expect, Finding, Level, Outcome, Phase, Verdict
+from portcheck.verdict import summarise
+from tests.samples import PATIENT, check, observation
+
+F, R, E = Finding, Outcome, Expect
+OPEN = observation(PortState.OPEN, Reason.SYN_ACK)
+CLOSED = observation(PortState.CLOSED, Reason.CONN_REFUSED)
+SILENT = observation(PortState.FILTERED, Reason.NO_RESPONSE)
+UNSUPPORTED = observation(PortState.UNKNOWN, Reason.UNSUPPORTED, attempts=())
+QUIET = observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE)
+
+KINDS: Mapping[str, Verdict] = {
+    "open": Verdict(check(), OPEN, R.PASS, F.OK, ""),
+    "blocked": Verdict(check(), SILENT, R.FAIL, F.BLOCKED, ""),
+    "rejected": Verdict(check(), SILENT, R.FAIL, F.REJECTED, ""),
+    "host down": Verdict(check(), SILENT, R.FAIL, F.HOST_UNREACHABLE, ""),
+    "not listening": Verdict(check(), CLOSED, R.FAIL, F.NOT_LISTENING, ""),
+    "refused": Verdict(check(), CLOSED, R.FAIL, F.REFUSED, ""),
+    "no answer": Verdict(check(), SILENT, R.FAIL, F.NO_ANSWER, ""),
+    "occupied": Verdict(check(), OPEN, R.FAIL, F.OCCUPIED, ""),
+    "recommended": Verdict(check(level=Level.RECOMMENDED), CLOSED, R.WARN, F.NOT_LISTENING, ""),
+    "unsure": Verdict(check(), SILENT, R.INCONCLUSIVE, F.UNDETERMINED, ""),
+    "untested": Verdict(check(), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "untested UDP": Verdict(check(transport=Transport.UDP), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "untested GRE": Verdict(check(transport=Transport.GRE, port=None), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "doubtful": Verdict(check(doubt="why"), CLOSED, R.INCONCLUSIVE, F.NOT_LISTENING, ""),
+    "unprovable": Verdict(check(answers=Answers.NEVER), QUIET, R.INCONCLUSIVE, F.UNDETERMINED, ""),
+    "accepted": Verdict(check(), CLOSED, R.FAIL, F.NOT_LISTENING, "", waived="reason"),
+    "local": Verdict(check(E.LOCAL_ONLY), CLOSED, R.PASS, F.OK, ""),
+    "exposed": Verdict(check(E.LOCAL_ONLY), OPEN, R.FAIL, F.EXPOSED, ""),
+    "swept": Verdict(check(E.NOT_OPEN), CLOSED, R.PASS, F.OK, ""),
+    "unexpected": Verdict(check(E.NOT_OPEN), OPEN, R.FAIL, F.UNEXPECTED_OPEN, ""),
+    "accepted unexpected": Verdict(check(E.NOT_OPEN), OPEN, R.FAIL, F.UNEXPECTED_OPEN, "", waived="reason"),
+    "for others": Verdict(check(E.NOT_OPEN), OPEN, R.INFO, F.OPEN_TO_OTHERS, ""),
+    "strictly for others": Verdict(check(E.NOT_OPEN), OPEN, R.FAIL, F.OPEN_TO_OTHERS, ""),
+    "sweep unsure": Verdict(check(E.NOT_OPEN), SILENT, R.INCONCLUSIVE, F.UNDETERMINED, ""),
+    "allowed": Verdict(check(E.ALLOWED), OPEN, R.INFO, F.OK, ""),
+    "no host": Verdict(check(from_network=True), SILENT, R.INFO, F.NO_HOST, ""),
+}
+
+SENTENCES: tuple[tuple[dict[str, int], str], ...] = (
+    ({}, "NOT SURE  Nothing was checked."),
+    ({"open": 1}, "OK  The required flow is open."),
+    ({"open": 1200}, "OK  All 1,200 required flows are open."),
+    ({"open": 2, "swept": 1}, "OK  All 2 required flows are open, the other port looked at is not open."),
+    (
+        {"open": 2, "swept": 2, "local": 1},
+        "OK  All 2 required flows are open, none of 3 other ports looked at is open.",
+    ),
+    ({"swept": 2}, "OK  None of 2 ports looked at is open."),
+    ({"swept": 1}, "OK  The port looked at is not open."),
+    ({"allowed": 1}, "OK  Nothing that was asked for is wrong."),
+    (
+        {"open": 2, "swept": 3, "for others": 1},
+        "OK  All 2 required flows are open, 1 of 4 other ports looked at is open, see below.",
+    ),
+    ({"open": 3, "recommended": 1}, "OK  All 3 required flows are open, 1 warning."),
+    ({"open": 3, "accepted": 1}, "OK  3 of 4 required flows are open, 1 finding is accepted by waivers."),
+    ({"open": 1, "accepted": 2}, "OK  1 of 3 required flows is open, 2 findings are accepted by waivers."),
+    (
+        {"open": 2, "swept": 1, "accepted unexpected": 2},
+        "OK  All 2 required flows are open, 2 of 3 other ports looked at are open, see below, "
+        "2 findings are accepted by waivers.",
+    ),
+    (
+        {"open": 2, "doubtful": 1, "unprovable": 1},
+        "NOT SURE  Nothing failed, but 2 of 4 required flows were not determined.",
+    ),
+    ({"open": 1, "no host": 3}, "OK  The required flow is open."),
+    ({"no host": 4}, "NOT SURE  No host was found."),
+    ({"blocked": 1}, "FAIL  The required flow is blocked."),
+    ({"blocked": 1, "open": 40}, "FAIL  1 of 41 required flows is blocked."),
+    ({"blocked": 3, "open": 38}, "FAIL  3 of 41 required flows are blocked."),
+    ({"blocked": 4}, "FAIL  All 4 required flows are blocked."),
+    ({"rejected": 2, "open": 1}, "FAIL  2 of 3 required flows are rejected on the way."),
+    ({"host down": 2, "open": 1}, "FAIL  2 of 3 required flows are to hosts that cannot be reached."),
+    ({"refused": 1, "open": 1}, "FAIL  1 of 2 required flows is refused."),
+    ({"no answer": 1, "open": 1}, "FAIL  1 of 2 required flows is unanswered."),
+    ({"occupied": 1, "open": 1}, "FAIL  1 of 2 required flows is in use already."),
+    (
+        {"blocked": 2, "not listening": 1, "exposed": 1, "unexpected": 2, "open": 5, "unsure": 1},
+        "FAIL  2 of 9 required flows are blocked, 1 is refused because nothing seems to listen, 1 local-only port is "
+        "reachable from here, 2 ports are open that nobody asked for.",
+    ),
+    (
+        {"strictly for others": 1, "open": 1},
+        "FAIL  1 port is open to this machine but meant for others.",
+    ),
+    ({"blocked": 1, "accepted": 1, "open": 1}, "FAIL  1 of 3 required flows is blocked."),
+    ({"blocked": 1, "no host": 9}, "FAIL  The required flow is blocked."),
+    ({"unsure": 1}, "NOT SURE  Nothing failed, but the required flow was not determined."),
+    ({"unsure": 3}, "NOT SURE  Nothing failed, but none of 3 required flows was determined."),
+    ({"unsure": 1, "open": 1}, "NOT SURE  Nothing failed, but 1 of 2 required flows was not determined."),
+    ({"unsure": 2, "open": 1}, "NOT SURE  Nothing failed, but 2 of 3 required flows were not determined."),
+    ({"untested UDP": 4}, "NOT SURE  Nothing failed, but none of 4 required flows (UDP) was tested."),
+    (
+        {"untested UDP": 2, "untested GRE": 1, "open": 1},
+        "NOT SURE  Nothing failed, but 3 of 4 required flows (GRE and UDP) were not tested.",
+    ),
+    (
+        {"untested": 2, "open": 1, "sweep unsure": 1},
+        "NOT SURE  Nothing failed, but 2 of 3 required flows were not tested, 1 other check was not determined.",
+    ),
+    (
+        {"unsure": 1, "untested UDP": 1, "open": 1, "sweep unsure": 2},
+        "NOT SURE  Nothing failed, but 1 of 3 required flows was not determined, 1 (UDP) was not tested, "
+        "2 other checks were not determined.",
+    ),
+    ({"sweep unsure": 1, "open": 1}, "NOT SURE  Nothing failed, but 1 check was not determined."),
+)
+
+
+def said(kinds: Mapping[str, int], phase: Phase = Phase.INSTALLED, interrupted: bool = False) -> str:
+    verdicts = tuple(KINDS[kind] for kind, number in kinds.items() for _ in range(number))
+    summary = summarise(verdicts, (), interrupted, strict=False)
+    found = answer(verdicts, summary, phase)
+    return f"{found.word}  {found.sentence}"
+
+
+@pytest.mark.parametrize(("kinds", "expected"), SENTENCES, ids=lambda value: str(value)[:60])
+def test_the_sentence(kinds: dict[str, int], expected: str) -> None:
+    assert said(kinds) == expected
+
+
+def test_every_kind_of_verdict_is_in_a_sentence() -> None:
+    assert {kind for kinds, _ in SENTENCES for kind in kinds} == set(KINDS)
+
+
+def test_before_the_install_an_open_flow_is_a_path_to_a_free_port() -> None:
+    assert said({"open": 1}, Phase.PREINSTALL) == "OK  The required flow has an open path and a free port."
+    assert said({"open": 2}, Phase.PREINSTALL) == "OK  All 2 required flows have an open path and a free port."
+
+
+def test_a_run_that_was_ended_early_is_not_called_well() -> None:
+    assert said({"open": 2}, interrupted=True) == "NOT SURE  Nothing failed, but the run is not complete."
+
+
+@PATIENT
+@given(st.dictionaries(st.sampled_from(sorted(KINDS)), st.integers(1, 3)), st.booleans())
+def test_the_word_follows_the_exit_status_and_the_sentence_is_one(kinds: dict[str, int], interrupted: bool) -> None:
+    verdicts = tuple(KINDS[kind] for kind, number in kinds.items() for _ in range(number))
+    summary = summarise(verdicts, (), interrupted, strict=False)
+    found = answer(verdicts, summary, Phase.INSTALLED)
+    assert found.word == {0: "OK", 1: "FAIL", 3: "NOT SURE"}[summary.exit_status]
+    assert found.sentence[0].isupper() or found.sentence[0].isdigit()
+    assert found.sentence.endswith(".")
+    assert not {"1 is open that", " 1 ports", " 1 flows", "0 of"} & set(found.sentence.split(", "))
+    if found.word == "OK":
+        assert "not determined" not in found.sentence
+    if any(v.outcome is Outcome.FAIL and v.waived is None for v in verdicts):
+        assert found.word == "FAIL"
