@@ -1,0 +1,152 @@
+"""One check of a kept run, explained: asked, sent, seen, and what follows."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from portcheck.printable import printable
+
+Json = dict[str, Any]
+
+_MAX_TEXT = 2000
+"""Longer texts are cut: no run of ours has them."""
+_PORT_DIGITS = 5
+
+_EXPECT_SENTENCES = {
+    "reachable": "It must be reachable from {source}.",
+    "local-only": "Only the host itself may reach it.",
+    "allowed": "It may be open and need not be.",
+    "not-open": "Nobody asked for it to be open to {source}.",
+}
+
+
+def render(check: Json, run: Json, titles: dict[str, str], width: int = 80) -> str:
+    """The explanation of a check of `checks`; check and run have the shapes of `run_shape`."""
+    blocks = (
+        ("Asked", _asked(check, titles)),
+        ("Sent", _sent(check, run)),
+        ("Seen", _seen(check)),
+        ("Verdict", _verdict(check, run)),
+    )
+    return _page(check["id"], blocks, width)
+
+
+def render_swept(check_id: str, entry: Json, width: int = 80) -> str:
+    """The explanation of a port that passed in the sweep."""
+    blocks = (
+        ("Asked", [_EXPECT_SENTENCES["not-open"].format(source=entry["source"])]),
+        ("Seen", [f"{entry['state']} ({entry['reason']})"]),
+        ("Verdict", ["pass: it is not open"]),
+    )
+    return _page(check_id, blocks, width)
+
+
+def _page(check_id: str, blocks: Iterable[tuple[str, Iterable[str]]], width: int) -> str:
+    lines = [printable(check_id, _MAX_TEXT), ""]
+    for heading, content in blocks:
+        lines += _block(heading, content, width)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def find_swept(check_id: str, swept: Iterable[Json]) -> Json | None:
+    """The sweep entry that a check id belongs to."""
+    source, _, rest = check_id.partition(">")
+    parts = rest.rsplit("/", 3)
+    if len(parts) != 4 or not (parts[3].isdecimal() and len(parts[3]) <= _PORT_DIGITS):
+        return None
+    host, where, transport, port = parts
+    address = where.partition("#")[2]
+    for entry in swept:
+        target = entry["target"]
+        same = entry["source"] == source and target["host"] == host and entry["transport"] == transport
+        family = "ipv6" if ":" in str(target["address"]) else "ipv4"
+        if same and (target["address"] == address or where == family) and _contains(entry["ports"], int(port)):
+            return entry
+    return None
+
+
+def _contains(ports: str, number: int) -> bool:
+    for part in ports.split(","):
+        first, _, last = part.partition("-")
+        if int(first) <= number <= int(last or first):
+            return True
+    return False
+
+
+def _block(heading: str, content: Iterable[str], width: int) -> list[str]:
+    indent = " " * 9
+    lines: list[str] = []
+    for number, text in enumerate(content):
+        first = f"{heading:<9}" if number == 0 else indent
+        safe = printable(" ".join(text.split()), _MAX_TEXT)
+        lines += textwrap.wrap(safe, width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
+    return lines
+
+
+def _asked(check: Json, titles: dict[str, str]) -> Iterator[str]:
+    services = ", ".join(check["services"])
+    expected = _EXPECT_SENTENCES[check["expect"]].format(source=check["source"]["host"])
+    port = check["transport"] if check["port"] is None else f"{check['port']}/{check['transport']}"
+    yield f"{port}{f' {services}' if services else ''} on {_target(check)}. {expected}"
+    for place in check["provenance"]:
+        title = titles.get(place["document"], place["document"])
+        level = f" ({check['level']})" if check["expect"] != "not-open" else ""
+        yield f'{title}, "{place["section"]}", row {place["row"]}{level}'
+    for note in check["notes"]:
+        yield f"Note: {note}"
+    if check["doubt"]:
+        yield f"Doubt: {check['doubt']}"
+
+
+def _target(check: Json) -> str:
+    target = check["target"]
+    details = [part for part in (target["address"], target["role"]) if part and part != target["host"]]
+    return f"{target['host']} ({', '.join(details)})" if details else str(target["host"])
+
+
+def _sent(check: Json, run: Json) -> Iterator[str]:
+    vantage = next((v for v in run["vantages"] if v["host"] == check["source"]["host"]), None)
+    machine = f" on {vantage['machine']}" if vantage and vantage["machine"] != check["source"]["host"] else ""
+    if not check["evidence"]:
+        yield "Nothing."
+        return
+    yield f"From {check['source']['host']}{machine}:"
+    for number, attempt in enumerate(check["evidence"], start=1):
+        syns = "" if attempt["syns"] is None else f", {attempt['syns']} SYN{'' if attempt['syns'] == 1 else 's'}"
+        sender = "" if attempt["source_port"] is None else f" from {_endpoint(attempt)}"
+        yield (
+            f"attempt {number}{sender} at {attempt['started_s']:.3f} s{syns}: "
+            f"{attempt['result']} after {attempt['lasted_s'] * 1000:.1f} ms"
+        )
+
+
+def _endpoint(attempt: Json) -> str:
+    """`10.0.0.11 port 40001`: a colon would be one too many with IPv6."""
+    return " ".join(filter(None, (attempt["source_address"], f"port {attempt['source_port']}")))
+
+
+def _seen(check: Json) -> Iterator[str]:
+    parts = [f"{check['state']} ({check['reason']})"]
+    if check["icmp"]:
+        parts.append(f"ICMP type {check['icmp']['type']} code {check['icmp']['code']}")
+    if check["responder"]:
+        parts.append(f"sent by {check['responder']}")
+    if check["rtt_ms"] is not None:
+        parts.append(f"after {check['rtt_ms']:.1f} ms")
+    if check["flaky"]:
+        parts.append("only after a SYN had gone unanswered")
+    if check["inferred"]:
+        parts.append("inferred from other ports of this address")
+    if check["detail"]:
+        parts.append(check["detail"])
+    yield ", ".join(parts)
+
+
+def _verdict(check: Json, run: Json) -> Iterator[str]:
+    weak = ", weak evidence" if check["certainty"] == "weak" else ""
+    yield f"{check['outcome']}, {check['finding']}{weak} (phase {run['phase']})"
+    yield check["because"]
+    if check["waived"]:
+        yield f"Accepted by a waiver: {check['waived']}"

@@ -1,0 +1,111 @@
+"""What `explain` needs of a run's JSON, and where a file that was cut or edited departs from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from portcheck.model import Expect
+
+Shape = Any
+"""A type; a tuple of alternatives (None: null); a set of words; a pattern of a whole string; [item]; {key: value}."""
+
+_WORDS = frozenset(str(expect) for expect in Expect)
+_TEXT = (str, None)
+_NUMBER = (float, int)
+
+HEAD: Shape = {
+    "documents": [{"id": str, "title": str}],
+    "vantages": [{"host": str, "machine": str}],
+    "phase": str,
+    "checks": [{"id": str}],
+    "swept": [
+        {
+            "source": str,
+            "target": {"host": str, "address": _TEXT},
+            "transport": str,
+            "state": str,
+            "reason": str,
+            "ports": re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*"),
+        }
+    ],
+}
+"""The run as a whole, and what is needed of every check to find one."""
+
+CHECK: Shape = {
+    "source": {"host": str},
+    "target": {"host": str, "address": _TEXT, "role": str},
+    "transport": str,
+    "port": (int, None),
+    "services": [str],
+    "notes": [str],
+    "expect": _WORDS,
+    "level": str,
+    "state": str,
+    "reason": str,
+    "detail": _TEXT,
+    "responder": _TEXT,
+    "icmp": ({"type": int, "code": int}, None),
+    "rtt_ms": (*_NUMBER, None),
+    "flaky": bool,
+    "inferred": bool,
+    "evidence": [
+        {
+            "started_s": _NUMBER,
+            "lasted_s": _NUMBER,
+            "source_port": (int, None),
+            "syns": (int, None),
+            "result": str,
+            "source_address": _TEXT,
+        }
+    ],
+    "outcome": str,
+    "certainty": str,
+    "finding": str,
+    "because": str,
+    "doubt": _TEXT,
+    "waived": _TEXT,
+    "provenance": [{"document": str, "section": str, "row": str}],
+}
+"""The one check that is explained."""
+
+
+def damage(value: object, shape: Shape, where: str = "") -> str | None:
+    """Where `value` first departs from `shape`: `checks[3].target is missing`; None when it does not."""
+    match shape:
+        case tuple():
+            found = [damage(value, each, where) for each in shape]
+            return None if None in found else found[0]
+        case Mapping():
+            return _damage_in_mapping(value, shape, where)
+        case list():
+            if not isinstance(value, list):
+                return f"{where} is not a list"
+            return next(filter(None, (damage(v, shape[0], f"{where}[{n}]") for n, v in enumerate(value))), None)
+        case _:
+            return None if _fits(value, shape) else f"{where} is not what it should be"
+
+
+def _damage_in_mapping(value: object, shape: Mapping[str, Shape], where: str) -> str | None:
+    if not isinstance(value, dict):
+        return f"{where} is not an object"
+    for key, inner in shape.items():
+        path = f"{where}.{key}" if where else key
+        found = damage(value[key], inner, path) if key in value else f"{path} is missing"
+        if found:
+            return found
+    return None
+
+
+def _fits(value: object, shape: Shape) -> bool:
+    match shape:
+        case None:
+            return value is None
+        case frozenset():
+            return isinstance(value, str) and value in shape
+        case re.Pattern():
+            return isinstance(value, str) and shape.fullmatch(value) is not None
+        case _:
+            # A bool is an int to Python, but not to JSON.
+            return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))

@@ -1,0 +1,269 @@
+"""The report that a person reads: the answer, what to do, what is not known, what was not checked.
+
+Readable without colour, at 80 columns, and in a log file. Everything that came from a file or the network is
+made printable, and nothing is read as markup.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from shlex import quote
+from typing import Literal
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from portcheck.engine.probe import Transport
+from portcheck.model import Diagnosis, Finding, Outcome, Phase, Run, Verdict, role_label
+from portcheck.ports import format_by_transport
+from portcheck.printable import printable
+from portcheck.reports import left_out
+from portcheck.wording import listed, plural
+
+_WORD_STYLES = {"OK": "bold green", "FAIL": "bold red", "NOT SURE": "bold yellow"}
+_OUTCOME_STYLES = {Outcome.FAIL: "bold", Outcome.WARN: "bold", Outcome.INCONCLUSIVE: ""}
+_QUIET = "dim"
+_PADDING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
+"""Blanks that fill a table's column, with the colours around them."""
+_MAX_TEXT = 2000
+"""Longer texts are cut: no input of ours has them, and no reader wants them."""
+_MAX_DIAGNOSES = 50
+"""More causes than this are counted, not printed: the JSON report has them all."""
+
+
+def render(run: Run, width: int = 80, color: bool = False, saved_as: str | None = None) -> str:
+    """The report as text, wrapped to `width` columns; with `color` as ANSI sequences.
+
+    Args:
+        saved_as: the JSON file of this run, for the line that says how to go on; None when there is none.
+    """
+    out = StringIO()
+    # Said explicitly, or rich would read TERM, COLORTERM and FORCE_COLOR.
+    system: Literal["standard"] | None = "standard" if color else None
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=color,
+        color_system=system,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    for part in _parts(run, saved_as):
+        console.print(part)
+    lines = (_PADDING.sub(lambda end: end[0].replace(" ", ""), line) for line in out.getvalue().splitlines())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _parts(run: Run, saved_as: str | None) -> Iterator[RenderableType]:
+    yield _header(run)
+    yield from _circumstances(run)
+    yield Text()
+    yield _answer(run)
+    yield from _findings(run)
+    yield from _section("Not sure about", _unsure(run))
+    yield from _section("Accepted by waivers", _waived(run))
+    yield from _section("Warnings", (_line(warning) for warning in run.warnings))
+    yield from _section("Also seen", _informed(run))
+    yield from _section("Not checked here", _not_checked(run))
+    yield from _section("Notices of the documents", _notices(run))
+    yield from _how_to_go_on(run, saved_as)
+
+
+def _text(content: str, style: str = "") -> Text:
+    return Text(printable(content, _MAX_TEXT), style=style)
+
+
+# ---------------------------------------------------------------------------------------------- the answer
+
+
+def _header(run: Run) -> RenderableType:
+    vantage = run.plan.scope.vantage
+    documents = [document.title for document in run.plan.scope.documents]
+    roles = sorted(role_label(role) for role in vantage.roles or ())
+    details = [*roles, *vantage.sources.values()] if vantage.host else [vantage.machine, *vantage.sources.values()]
+    name = "this machine" if vantage.roles is None else vantage.name
+    within = ", ".join(filter(None, details))
+    seen_from = f"seen from {name} ({within})" if within else f"seen from {name}"
+    title = " · ".join([f"portcheck {run.version}", *documents, str(run.plan.scope.phase), seen_from])
+    counts = run.summary
+    size = (
+        f"{plural(counts.hosts, 'host')}, {plural(counts.checks, 'check')}, "
+        f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s"
+    )
+    return Group(_text(title, _QUIET), _text(size, _QUIET))
+
+
+def _circumstances(run: Run) -> Iterator[RenderableType]:
+    scope = run.plan.scope
+    if scope.vantage.roles is None and scope.documents:
+        inside = sorted({role.name for d in scope.documents for role in d.roles.values() if not role.external})
+        yield _text(
+            f"This machine has no role in the documents: paths from {' or '.join(inside)} hosts may differ.", "yellow"
+        )
+    if run.summary.weak and scope.phase is Phase.PREINSTALL:
+        number = run.summary.weak
+        passes = plural(number, "pass is", "passes are")
+        yield _text(
+            f"{passes} weak: a firewall that resets connections looks like a port that is free.",
+            "yellow",
+        )
+    for text in left_out.circumstances(run.plan):
+        yield _text(f"{text}.", "yellow")
+    if scope.transports is not None:
+        only = " and ".join(sorted(transport.upper() for transport in scope.transports))
+        yield _text(f"Only {only} was asked for: what the documents need besides is left out.", "yellow")
+    if run.interrupted is not None:
+        ended = "The deadline" if run.interrupted == "deadline" else run.interrupted
+        yield _text(f"{ended} ended the run early: what was not decided by then is listed as not sure.", "yellow")
+
+
+def _answer(run: Run) -> RenderableType:
+    line = Text(run.answer.word, style=_WORD_STYLES[run.answer.word])
+    line.append("  ")
+    line.append_text(_text(run.answer.sentence, "bold"))
+    return _hanging(line, indent=len(run.answer.word) + 2)
+
+
+def _hanging(line: Text, indent: int) -> RenderableType:
+    grid = Table.grid(padding=0)
+    grid.add_column(width=indent, no_wrap=True)
+    grid.add_column()
+    grid.add_row(line[:indent], line[indent:])
+    return grid
+
+
+# -------------------------------------------------------------------------------------------------- findings
+
+
+def _findings(run: Run) -> Iterator[RenderableType]:
+    grave = [d for d in run.diagnosis if d.outcome in (Outcome.FAIL, Outcome.WARN)]
+    for number, diagnosis in enumerate(grave[:_MAX_DIAGNOSES], start=1):
+        yield Text()
+        yield _numbered(number, diagnosis)
+    if len(grave) > _MAX_DIAGNOSES:
+        yield Text()
+        yield _text(f"And {plural(len(grave) - _MAX_DIAGNOSES, 'more cause')}: the JSON report has them all.", "bold")
+
+
+def _numbered(number: int, diagnosis: Diagnosis) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", width=2)
+    grid.add_column()
+    warned = "Recommended, not required: " if diagnosis.outcome is Outcome.WARN else ""
+    grid.add_row(Text(str(number)), _text(warned + diagnosis.headline, _OUTCOME_STYLES[diagnosis.outcome]))
+    for line in diagnosis.lines:
+        grid.add_row(Text(), _text(line))
+    if diagnosis.remedy:
+        grid.add_row(Text(), _text(f"-> {diagnosis.remedy}", "cyan"))
+    return grid
+
+
+def _section(heading: str, lines: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    listed_lines = list(lines)
+    if not listed_lines:
+        return
+    yield Text()
+    yield _text(heading, "bold")
+    yield from listed_lines
+
+
+def _line(content: str) -> RenderableType:
+    grid = Table.grid(padding=0)
+    grid.add_column(width=4, no_wrap=True)
+    grid.add_column()
+    grid.add_row(Text("  - "), _text(content))
+    return grid
+
+
+def _unsure(run: Run) -> Iterator[RenderableType]:
+    unsure = [d for d in run.diagnosis if d.outcome is Outcome.INCONCLUSIVE]
+    for diagnosis in unsure[:_MAX_DIAGNOSES]:
+        remedy = f" -> {diagnosis.remedy}" if diagnosis.remedy else ""
+        yield _line(f"{diagnosis.headline}. {diagnosis.lines[0]}{remedy}")
+    if len(unsure) > _MAX_DIAGNOSES:
+        yield _line(f"And {len(unsure) - _MAX_DIAGNOSES:,} more: the JSON report has them all.")
+
+
+def _waived(run: Run) -> Iterator[RenderableType]:
+    for verdict in run.verdicts:
+        if verdict.waived is not None:
+            yield _line(f"{verdict.check.port_text} on {verdict.check.host}: {verdict.finding}. {verdict.waived}")
+
+
+def _informed(run: Run) -> Iterator[RenderableType]:
+    """What is neither right nor wrong, one line for each kind."""
+    others: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in run.verdicts:
+        if verdict.finding is Finding.OPEN_TO_OTHERS and verdict.outcome is Outcome.INFO:
+            others.setdefault(verdict.check.named_for, []).append(verdict)
+    for roles, verdicts in others.items():
+        yield _line(f"Open from here too, though meant for {' and '.join(roles)}: {_by_host(verdicts)}")
+    allowed = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.OK]
+    if allowed:
+        yield _line(f"Open and allowed, whether their feature is in use was not said: {_by_host(allowed)}")
+    empty = {v.check.host: None for v in run.verdicts if v.finding is Finding.NO_HOST}
+    alive = {v.check.host for v in run.verdicts} - empty.keys()
+    if empty:
+        yield _line(
+            f"{plural(len(empty), 'address', 'addresses')} without any sign of life "
+            f"({listed(list(empty))}), {plural(len(alive), 'host')} found"
+        )
+
+
+def _by_host(verdicts: list[Verdict]) -> str:
+    """`15101, 15201/tcp on a2, a3; 8443/tcp on m1`."""
+    ports: dict[str, set[tuple[Transport, int | None]]] = {}
+    for verdict in verdicts:
+        ports.setdefault(verdict.check.host, set()).add((verdict.check.transport, verdict.check.port))
+    hosts: dict[frozenset[tuple[Transport, int | None]], list[str]] = {}
+    for host, keys in ports.items():
+        hosts.setdefault(frozenset(keys), []).append(host)
+    return "; ".join(
+        f"{format_by_transport(sorted(keys, key=_order))} on {listed(names)}" for keys, names in hosts.items()
+    )
+
+
+def _order(key: tuple[Transport, int | None]) -> tuple[str, int]:
+    return key[0], key[1] or 0
+
+
+# ------------------------------------------------------------------------------------------- what is left out
+
+
+def _not_checked(run: Run) -> Iterator[RenderableType]:
+    for line in left_out.lines(run.plan):
+        yield _line(line)
+    for document in run.plan.scope.documents:
+        if document.not_checkable:
+            number = plural(len(document.not_checkable), "requirement")
+            yield _line(
+                f"{number} of {document.title} that no port probe can show: portcheck documents show {document.id}"
+            )
+
+
+def _notices(run: Run) -> Iterator[RenderableType]:
+    for document in run.plan.scope.documents:
+        for notice in document.notices:
+            yield _line(f"{document.title}: {notice}")
+
+
+def _how_to_go_on(run: Run, saved_as: str | None) -> Iterator[RenderableType]:
+    shown = next((d for d in run.diagnosis if d.checks), None)
+    if shown is None:
+        return
+    yield Text()
+    if saved_as is None:
+        yield _text("Keep the run for later questions: add -o run.json", _QUIET)
+        return
+    yield _text("Explain one:", _QUIET)
+    # On lines of its own and never broken inside a word: it is there to be copied.
+    command = f"portcheck explain {quote(shown.checks[0])} {quote(saved_as)}"
+    for line in textwrap.wrap(command, 76, break_long_words=False, break_on_hyphens=False):
+        more = "" if command.endswith(line) else " \\"
+        yield Text(f"  {printable(line)}{more}", style=_QUIET, no_wrap=True, overflow="ignore")

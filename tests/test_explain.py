@@ -1,0 +1,279 @@
+"""`portcheck explain`: one check of a kept run, from the row of the document to the packets and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portcheck.model import Run
+from portcheck.reports import run_json
+from portcheck.reports.explanation import find_swept
+from tests.command import Done, portcheck
+from tests.made_runs import (
+    DCOS,
+    FIVE_FAULTS,
+    SCENARIOS,
+    five_faults,
+    made,
+    rejected_by,
+    seen_from_a1,
+    silent,
+    waived,
+    without_a_role,
+)
+from tests.samples import claimed, host, site
+
+
+def keep(run: Run, folder: Path) -> str:
+    path = folder / "run.json"
+    path.write_text(run_json.render(run), encoding="utf-8")
+    return str(path)
+
+
+def two_addresses() -> Run:
+    """A host with two IPv6 addresses, seen by a claimed role."""
+    hosts = (host("m1", "10.0.0.1", "fd00::1", "fd00::2", roles=("dcos:master",)),)
+    answers = {"m1/ipv6#fd00::2/tcp/443": silent, "m1/ipv4/tcp/443": rejected_by("10.0.0.254", inferred=True)}
+    return made(site([DCOS], hosts, claimed("dcos:agent")), answers)
+
+
+PAGES: dict[str, tuple[Run, str, str]] = {
+    "blocked": (
+        five_faults(),
+        "a1>m1/ipv4/tcp/5050",
+        """\
+Asked    5050/tcp Mesos Master on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 5050/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 4 SYNs: no-response after 3300.0
+         ms
+         attempt 2 from port 40002 at 1.000 s, 4 SYNs: no-response after 3300.0
+         ms
+Seen     filtered (no-response)
+Verdict  fail, blocked (phase installed)
+         No answer to 8 SYNs from 2 source ports in 4.3 s, while 8 other ports
+         of the same host answered.
+""",
+    ),
+    "rejected": (
+        five_faults(),
+        "a1>m2/ipv4/tcp/2181",
+        """\
+Asked    2181/tcp ZooKeeper on m2 (10.0.0.2, master). It must be reachable from
+         a1.
+         DC/OS Ports, "Ports", row 2181/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: admin-prohibited after 1.0
+         ms
+Seen     filtered (admin-prohibited), ICMP type 3 code 13, sent by 10.0.0.254
+Verdict  fail, rejected (phase installed)
+         10.0.0.254 answered with ICMP administratively prohibited (3/13); that
+         is not 10.0.0.2.
+""",
+    ),
+    "passed": (
+        five_faults(),
+        "a1>m1/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Seen     open (syn-ack), after 1.2 ms
+Verdict  pass, ok (phase installed)
+         m1 (10.0.0.1) accepted the connection in 1.2 ms.
+""",
+    ),
+    "swept": (
+        five_faults(),
+        "a1>m3/ipv4/tcp/8080",
+        """\
+Asked    Nobody asked for it to be open to a1.
+Seen     closed (conn-refused)
+Verdict  pass: it is not open
+""",
+    ),
+    "local only": (
+        without_a_role(),
+        "here>m1/ipv4/tcp/8888",
+        """\
+Asked    8888/tcp Certificate Authority on m1 (10.0.0.1, master). Only the host
+         itself may reach it.
+         DC/OS Ports, "Ports", row 8888/tcp (required)
+Sent     From here on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Seen     open (syn-ack), after 1.2 ms
+Verdict  fail, exposed (phase installed)
+         m1 (10.0.0.1) accepted the connection from here, but the service is for
+         localhost only.
+""",
+    ),
+    "waived": (
+        waived(),
+        "a1>a2/ipv4/tcp/5050",
+        """\
+Asked    5050/tcp on a2 (10.0.0.12, agent). Nobody asked for it to be open to
+         a1.
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Seen     open (syn-ack), after 1.2 ms
+Verdict  fail, unexpected-open (phase installed)
+         a2 (10.0.0.12) accepted the connection in 1.2 ms, and nothing that is
+         in use here expects it; the documents have it for Mesos Master on
+         master.
+         Accepted by a waiver: old proxy, goes in March
+""",
+    ),
+    "one of several IPv6 addresses": (
+        two_addresses(),
+        "agent>m1/ipv6#fd00::2/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (fd00::2, master). It must be reachable from
+         agent.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From agent on machine:
+         attempt 1 from port 40001 at 0.000 s, 4 SYNs: no-response after 3300.0
+         ms
+         attempt 2 from port 40002 at 1.000 s, 4 SYNs: no-response after 3300.0
+         ms
+Seen     filtered (no-response)
+Verdict  fail, blocked (phase installed)
+         No answer to 8 SYNs from 2 source ports in 4.3 s, while 8 other ports
+         of the same host answered.
+""",
+    ),
+    "a swept port of one of several IPv6 addresses": (
+        two_addresses(),
+        "agent>m1/ipv6#fd00::1/tcp/61091",
+        """\
+Asked    Nobody asked for it to be open to agent.
+Seen     closed (conn-refused)
+Verdict  pass: it is not open
+""",
+    ),
+    "inferred": (
+        two_addresses(),
+        "agent>m1/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
+         from agent.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From agent on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: admin-prohibited after 1.0
+         ms
+Seen     filtered (admin-prohibited), ICMP type 3 code 13, sent by 10.0.0.254,
+         inferred from other ports of this address
+Verdict  fail, rejected (phase installed)
+         10.0.0.254 answered with ICMP administratively prohibited (3/13); that
+         is not 10.0.0.1, seen on other ports of this host.
+""",
+    ),
+    "weak": (
+        SCENARIOS["before-the-install"](),
+        "a1>m1/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: conn-refused after 1.0 ms
+Seen     closed (conn-refused), after 1.2 ms
+Verdict  pass, ok, weak evidence (phase preinstall)
+         m1 (10.0.0.1) refused the connection: the path is open and the port is
+         free, unless a firewall resets connections, which looks the same.
+""",
+    ),
+    "doubtful, without an address": (
+        SCENARIOS["not-sure"](),
+        "a1>a3/unresolved/tcp/62080",
+        """\
+Asked    62080/tcp Navstar on a3 (agent). It must be reachable from a1.
+         DC/OS Ports, "Ports", row 62080/tcp (required)
+         Doubt: dcos-net binds it to 127.0.0.1
+Sent     Nothing.
+Seen     unknown (name-unresolved), a3.example: Name or service not known
+Verdict  inconclusive, undetermined (phase installed)
+         The name has no address: a3.example: Name or service not known.
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_check_is_explained(name: str, tmp_path: Path) -> None:
+    run, check_id, page = PAGES[name]
+    assert portcheck("explain", check_id, keep(run, tmp_path)) == Done(0, f"{check_id}\n\n{page}", "")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_check_of_every_run_can_be_explained(name: str, tmp_path: Path) -> None:
+    run = SCENARIOS[name]()
+    path = keep(run, tmp_path)
+    sample = run.verdicts[:: max(1, len(run.verdicts) // 12)]
+    for verdict in sample:
+        done = portcheck("explain", verdict.check.id, path)
+        assert (done.status, done.err) == (0, ""), verdict.check.id
+        assert done.out.startswith(f"{verdict.check.id}\n\n")
+        assert max(map(len, done.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "check_id",
+    [
+        "a1",
+        "a1>m3",
+        "a1>m3/ipv4/tcp",
+        "a1>m3/ipv4/tcp/",
+        "a1>m3/ipv4/udp/8080",
+        "a1>m3/ipv6/tcp/8080",
+        "a2>m3/ipv4/tcp/8080",
+        "a1>m4/ipv4/tcp/8080",
+        "a1>m3/ipv4/tcp/8081",
+        "a1>m3/ipv4/tcp/٨٠٨٠٨٠",
+    ],
+)
+def test_a_port_is_only_found_in_the_sweep_that_it_belongs_to(check_id: str) -> None:
+    assert find_swept(check_id, run_json.as_json(five_faults())["swept"]) is None
+
+
+HOSTILE_CHECK: dict[str, Any] = {
+    "services": ["\x1b[2J[red]x", "\u202e" + "y" * 5000],
+    "because": "\x1b]0;title\x07 \n\n second line " + "z" * 100_000,
+    "detail": "\x9b31m",
+    "waived": "[/]",
+    "doubt": "\u2066",
+    "finding": "\x1b[8mhidden",
+    "responder": "10.0.0.1\r",
+}
+
+
+def test_a_tampered_run_cannot_command_the_terminal(tmp_path: Path) -> None:
+    run = json.loads(run_json.render(made(seen_from_a1(), FIVE_FAULTS)))
+    check = next(c for c in run["checks"] if c["id"] == "a1>m1/ipv4/tcp/5050")
+    check.update(HOSTILE_CHECK)
+    check["target"]["host"] = "\x1b[31mm1"
+    run["documents"][0]["title"] = "\x1b[31mDC/OS"
+    run["vantages"][0]["machine"] = "\x07"
+    run["phase"] = "\x08"
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run), encoding="utf-8")
+    done = portcheck("explain", "a1>m1/ipv4/tcp/5050", str(path))
+    assert done.status == 0
+    assert all(line.isprintable() for line in done.out.splitlines())
+    assert "[red]x" in done.out
+    assert len(done.out) < 10_000
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_ids_that_are_suggested_are_harmless(tmp_path: Path) -> None:
+    run = json.loads(run_json.render(five_faults()))
+    run["checks"][0]["id"] = "zzzz\x1b[2Jzzzz"
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run), encoding="utf-8")
+    done = portcheck("explain", "zzzzzzzz", str(path))
+    assert done == Done(2, "", f'portcheck: {path}: no check "zzzzzzzz" in this run; did you mean zzzz\\x1b[2Jzzzz?\n')

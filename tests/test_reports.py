@@ -1,0 +1,296 @@
+"""The reports of made runs: word for word on the terminal, by its schema as JSON, harmless whatever a name contains.
+
+`python -m tests.test_reports` writes the golden files anew; read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from portcheck.engine import probe as engine_words
+from portcheck.engine.probe import Word
+from portcheck.model import Certainty, Diagnosis, Expect, Family, Finding, Gap, Level, Outcome, Phase, Run
+from portcheck.reports import document_text, plan_text, run_json, terminal
+from tests.made_runs import SCENARIOS, five_faults, made, seen_from_a1, silent, without_a_role
+from tests.samples import PATIENT, document, row
+
+GOLDEN = Path(__file__).parent / "golden"
+ESCAPE = "\x1b"
+
+HOSTILE = (
+    "[red]red[/red]",
+    "[/]",
+    "\x1b[2J\x1b]0;title\x07",
+    "\x9b31m",
+    "\u202eevil\u2066",
+    "line\nfeed\r\x0b\x0c\x85\u2028end",
+    "\0nul\x7f",
+    ":smile: https://example.org \\[bold] {0} %s",
+    "x" * 10_000,
+    "\ud800 lone surrogate",
+    "宽" * 50,
+)
+
+
+def schema() -> dict[str, Any]:
+    text = resources.files("portcheck.reports").joinpath("run.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(schema())
+    return Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+# ---------------------------------------------------------------------------------------------- the terminal
+
+
+def golden_text(name: str) -> str:
+    return terminal.render(SCENARIOS[name](), saved_as="run.json")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_report_is_word_for_word_what_was_read_and_approved(name: str) -> None:
+    assert golden_text(name) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_there_is_no_golden_file_without_a_run() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("width", [40, 80, 110])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_line_is_wider_than_the_window_or_ends_in_blanks(name: str, width: int) -> None:
+    text = terminal.render(SCENARIOS[name](), width)
+    assert ESCAPE not in text
+    assert [line for line in text.splitlines() if len(line) > width or line != line.rstrip()] == []
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_colour_adds_nothing_but_colour(name: str) -> None:
+    plain, colored = (terminal.render(SCENARIOS[name](), color=color) for color in (False, True))
+    assert ESCAPE in colored
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_colour_does_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = terminal.render(five_faults()), terminal.render(five_faults(), color=True)
+    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", "20")):
+        monkeypatch.setenv(name, value)
+        assert (terminal.render(five_faults()), terminal.render(five_faults(), color=True)) == expected
+
+
+def test_the_command_that_explains_can_be_copied_from_a_narrow_window() -> None:
+    text = terminal.render(five_faults(), 40, saved_as="/var/lib/port check/it's mine.json")
+    command = text.partition("Explain one:\n")[2].replace(" \\\n", " ").split()
+    assert " ".join(command) == ("portcheck explain 'a1>m1/ipv4/tcp/5050' '/var/lib/port check/it'\"'\"'s mine.json'")
+
+
+# ---------------------------------------------------------------------------------------------- hostile text
+
+
+def with_texts(value: Any, text: str) -> Any:
+    """The same value with `text` in place of every free text; words of ours, addresses and times stay."""
+    if isinstance(value, Word) or not is_dataclass(value) or isinstance(value, type):
+        return value
+    changed: dict[str, Any] = {}
+    for each in fields(value):
+        old = getattr(value, each.name)
+        if each.name in FREE_TEXTS and isinstance(old, str):
+            changed[each.name] = text
+        elif each.name in FREE_TEXTS and isinstance(old, tuple):
+            changed[each.name] = tuple(text for _ in old) or (text,)
+        elif isinstance(old, tuple):
+            changed[each.name] = tuple(with_texts(item, text) for item in old)
+        else:
+            changed[each.name] = with_texts(old, text)
+    return replace(value, **changed)
+
+
+FREE_TEXTS = frozenset(
+    {"host", "because", "detail", "doubt", "headline", "lines", "machine", "named_for", "notices", "reason_text"}
+    | {"remedy", "services", "text", "title", "waived", "warnings", "role", "responder", "sentence", "section", "row"}
+)
+
+
+def hostile_run(text: str) -> Run:
+    run = made(seen_from_a1(), {"m1/ipv4/tcp/443": silent})
+    extra = Diagnosis("blocked", Outcome.INCONCLUSIVE, text, (text,), ("id",), text)
+    changed = with_texts(replace(run, diagnosis=(*run.diagnosis, extra)), text)
+    assert isinstance(changed, Run)
+    return changed
+
+
+def assert_harmless(text: str) -> None:
+    assert all(line.isprintable() for line in text.split("\n")), text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_text_of_strangers_is_shown_and_never_obeyed(text: str) -> None:
+    run = hostile_run(text)
+    report = terminal.render(run, saved_as="run.json")
+    assert_harmless(report)
+    assert max(map(len, report.splitlines())) <= 80
+    assert_harmless(plan_text.render(run.plan, text))
+    assert_harmless(document_text.render(run.plan.scope.documents[0]))
+    assert_harmless(document_text.render_list(run.plan.scope.documents))
+    written = run_json.render(run)
+    assert written.isascii()
+    assert_harmless(written)
+    if "\ud800" not in text:
+        assert json.loads(written)["answer"]["sentence"] == text
+
+
+def test_markup_is_text() -> None:
+    assert "[red]red[/red] :boom:" in terminal.render(hostile_run("[red]red[/red] :boom:"), 110)
+
+
+@PATIENT
+@given(st.text(st.characters(), max_size=60))
+def test_no_text_at_all_reaches_the_terminal_raw(text: str) -> None:
+    run = without_a_role()
+    changed = replace(run, answer=replace(run.answer, sentence=text), warnings=(text,))
+    assert_harmless(terminal.render(changed, saved_as=text))
+
+
+def test_the_document_as_text_fits_a_log_and_shows_every_row() -> None:
+    rows = [row(f"{port}/tcp", service=f"Service {port}", note="a note " * 30, doubt="doubt") for port in range(1, 30)]
+    text = document_text.render(document(*rows, notices=("notice " * 30,)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(f"Service {port}:" in text for port in range(1, 30))
+
+
+# ------------------------------------------------------------------------------------------------------ JSON
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_json_is_what_its_schema_says(name: str, validator: Draft202012Validator) -> None:
+    run = json.loads(run_json.render(SCENARIOS[name]()))
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(run)] == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_check_is_in_the_json_once(name: str) -> None:
+    made_run = SCENARIOS[name]()
+    run = json.loads(run_json.render(made_run))
+    swept = sum(len(numbers(entry["ports"])) for entry in run["swept"])
+    assert len(run["checks"]) + swept == run["summary"]["checks"] == len(made_run.plan.checks)
+    assert len({check["id"] for check in run["checks"]}) == len(run["checks"])
+    outcomes = ("pass", "fail", "warn", "inconclusive", "info")
+    assert sum(run["summary"][word] for word in outcomes) == run["summary"]["checks"]
+
+
+def numbers(ports: str) -> list[int]:
+    pairs = (part.partition("-") for part in ports.split(","))
+    return [number for first, _, last in pairs for number in range(int(first), int(last or first) + 1)]
+
+
+def test_a_sweep_is_kept_as_sets_of_ports() -> None:
+    (entry,) = (e for e in run_json.as_json(five_faults())["swept"] if e["target"]["host"] == "m3")
+    assert entry == {
+        "source": "a1",
+        "target": {"host": "m3", "address": "10.0.0.3"},
+        "transport": "tcp",
+        "state": "closed",
+        "reason": "conn-refused",
+        "outcome": "pass",
+        "ports": "8080,61091,62080",
+    }
+
+
+def test_the_json_is_ascii_without_a_number_that_json_does_not_have() -> None:
+    written = run_json.render(hostile_run("Zürich"))
+    assert written.isascii()
+    assert json.loads(written, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    bad = replace(five_faults(), duration_s=float("nan"))
+    with pytest.raises(ValueError, match="JSON"):
+        run_json.render(bad)
+
+
+SCHEMA_WORDS: dict[str, type[Word]] = {
+    "properties/phase": Phase,
+    "properties/not_planned/items/properties/gap": Gap,
+    "properties/swept/items/properties/state": engine_words.PortState,
+    "properties/swept/items/properties/reason": engine_words.Reason,
+    "properties/swept/items/properties/transport": engine_words.Transport,
+    "$defs/check/properties/transport": engine_words.Transport,
+    "$defs/check/properties/expect": Expect,
+    "$defs/check/properties/level": Level,
+    "$defs/check/properties/state": engine_words.PortState,
+    "$defs/check/properties/reason": engine_words.Reason,
+    "$defs/check/properties/outcome": Outcome,
+    "$defs/check/properties/certainty": Certainty,
+    "$defs/check/properties/finding": Finding,
+    "$defs/check/properties/target/properties/family": Family,
+}
+
+
+@pytest.mark.parametrize("place", SCHEMA_WORDS)
+def test_the_words_of_the_schema_are_the_words_of_the_program(place: str) -> None:
+    found: Any = schema()
+    for step in place.split("/"):
+        found = found[step]
+    assert [word for word in found["enum"] if word is not None] == [word.value for word in SCHEMA_WORDS[place]]
+
+
+def test_the_schema_is_strict_and_explains_every_field() -> None:
+    loose = [path for path, node in nodes(schema()) if node.get("type") == "object" and not is_strict(node)]
+    assert loose == ["properties.selection.properties.features"]
+    unexplained = [
+        path
+        for path, node in nodes(schema())
+        if path.rpartition(".")[0].endswith("properties") and "$ref" not in node and "description" not in node
+    ]
+    assert unexplained == []
+
+
+def is_strict(node: dict[str, Any]) -> bool:
+    return node.get("additionalProperties") is False
+
+
+def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+        for key, inner in value.items():
+            yield from nodes(inner, f"{path}.{key}" if path else key)
+
+
+MUTATIONS: dict[str, Any] = {
+    "another schema": {"schema": "portcheck/run/2"},
+    "a word of nobody": {"phase": "later"},
+    "a key of nobody": {"colour": "red"},
+    "a text for a number": {"seed": "7"},
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_the_schema_refuses_what_is_wrong(name: str, validator: Draft202012Validator) -> None:
+    run = json.loads(run_json.render(five_faults()))
+    assert not validator.is_valid({**run, **MUTATIONS[name]})
+    for key in run:
+        assert not validator.is_valid({k: v for k, v in run.items() if k != key}), key
+
+
+def write_golden_files() -> None:
+    GOLDEN.mkdir(exist_ok=True)
+    for name in SCENARIOS:
+        (GOLDEN / f"{name}.txt").write_text(golden_text(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_golden_files()
