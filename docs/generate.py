@@ -1,0 +1,123 @@
+"""Fills the generated parts of the manual: python docs/generate.py; with --check it only tells which are stale.
+
+A page marks what is generated:
+    <!-- generated: NAME -->      everything up to <!-- end --> comes from TABLES[NAME]
+    <!-- file: NAME -->           the YAML block below is a file of the page's reader
+    <!-- shown: NETWORK -->       the output below each `$` of the console block comes from running it;
+                                  `; up to: TEXT` leaves out what follows the line that begins with TEXT
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from difflib import unified_diff
+from pathlib import Path
+
+from generator.cli_reference import commands
+from generator.schema_tables import run_json
+from generator.shown import NETWORKS, Sandbox, sandbox
+from generator.word_tables import findings, verdicts, words
+
+from portcheck.documents.reference import reference
+
+DOCS = Path(__file__).resolve().parent
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "document-format": lambda: reference("document"),
+    "findings": findings,
+    "run-json": run_json,
+    "site-format": lambda: reference("site"),
+    "verdicts": verdicts,
+    "words": words,
+}
+"""By the name that a page says in `<!-- generated: NAME -->`."""
+
+_TABLE = re.compile(r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
+_EXAMPLE = re.compile(
+    r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```yaml\n(?P<content>.*?)```\n"
+    r"|(?P<head><!-- shown: (?P<network>[a-z ]+?)(; up to: (?P<last>[^\n]+?))? -->\n```console\n)"
+    r"(?P<body>.*?)(?=```\n)",
+    re.DOTALL,
+)
+_LEFT_OUT = "[…]\n"
+
+
+def pages() -> list[Path]:
+    """Every page of the manual."""
+    return sorted(DOCS.rglob("*.md"))
+
+
+def generated(text: str) -> str:
+    """The page with all its generated parts as they should be.
+
+    Raises:
+        KeyError: it asks for a table or a network that does not exist.
+        ValueError: it shows a command that cannot be run.
+    """
+    text = _TABLE.sub(lambda match: f"{match['head']}\n{TABLES[match['name']]().strip()}\n\n{match['tail']}", text)
+    with sandbox() as shell:
+        return _EXAMPLE.sub(lambda match: _example(match, shell), text)
+
+
+def _example(match: re.Match[str], shell: Sandbox) -> str:
+    if match["file"] is not None:
+        shell.put(match["file"], match["content"])
+        return match[0]
+    network = NETWORKS[match["network"]]
+    shown = (
+        f"$ {command}\n{_shortened(shell.run(_joined(command), network), match['last'])}"
+        for command in typed(match["body"])
+    )
+    return f"{match['head']}{''.join(shown)}"
+
+
+def typed(block: str) -> Iterator[str]:
+    """The commands of a console block, as typed: with their continuation lines, without the `$`."""
+    lines = iter(block.splitlines())
+    for line in lines:
+        if line.startswith("$ "):
+            command = line[2:]
+            while command.endswith("\\"):
+                command += "\n" + next(lines)
+            yield command
+
+
+def _joined(command: str) -> str:
+    return re.sub(r"\\\n(> )? *", "", command)
+
+
+def _shortened(output: str, last: str | None) -> str:
+    if last is None:
+        return output
+    before, found, _ = output.partition(f"\n{last}")
+    return f"{before.rstrip()}\n{_LEFT_OUT}" if found else output
+
+
+def main(arguments: list[str]) -> int:
+    """Bring all pages up to date, or with --check tell which are not; the status is 1 when there are such."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: python docs/generate.py [--check]\n")
+        return 2
+    stale = 0
+    for page in pages():
+        before = page.read_text(encoding="utf-8")
+        after = generated(before)
+        if before == after:
+            continue
+        stale += 1
+        name = str(page.relative_to(DOCS.parent))
+        if arguments:
+            sys.stdout.writelines(unified_diff(before.splitlines(True), after.splitlines(True), name, "generated"))
+        else:
+            page.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{name}\n")
+    if arguments and stale:
+        sys.stderr.write("The manual is stale: run python docs/generate.py\n")
+    return 1 if arguments and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

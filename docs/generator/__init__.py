@@ -1,0 +1,1 @@
+"""What the manual is generated from: the program, and what its words mean."""

@@ -1,0 +1,184 @@
+"""What each word of the program means, in one line: the hand-written half of the generated reference pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portcheck.engine.probe import PortState, Reason, Transport
+from portcheck.model import Answers, Certainty, Expect, Finding, Gap, Level, Listen, Outcome, Phase
+from portcheck.verdict import Evidence
+
+STATES: Mapping[PortState, str] = {
+    PortState.OPEN: "The port accepted the connection.",
+    PortState.CLOSED: "The host's address refused the connection. Nothing listens, or a firewall pretends so.",
+    PortState.FILTERED: "Something kept the packet from the port: silence, or an ICMP error about it.",
+    PortState.OPEN_FILTERED: "Silence over UDP: open and mute, or dropped. No probe of this version gives it.",
+    PortState.UNKNOWN: "We could not measure. This says nothing about the port.",
+}
+
+REASONS: Mapping[Reason, str] = {
+    Reason.SYN_ACK: "The handshake was completed.",
+    Reason.CONN_REFUSED: "A TCP reset with the host's address as its sender, and no ICMP error beside it.",
+    Reason.REFUSED_ORIGIN_UNKNOWN: "Refused, on a system that does not show whether by a reset or by an ICMP error.",
+    Reason.NO_RESPONSE: "Two attempts from two source ports got no answer.",
+    Reason.PORT_UNREACH: "ICMP port unreachable (3/3; IPv6 1/4). For TCP that is a firewall; closed ports send resets.",
+    Reason.ADMIN_PROHIBITED: "ICMP administratively prohibited (3/9, 3/10, 3/13 to 3/15; IPv6 1/1, 1/5, 1/6).",
+    Reason.HOST_UNREACH: "ICMP host unreachable (3/1, 3/7, 3/8, 3/12; IPv6 1/3) from a router or firewall.",
+    Reason.NET_UNREACH: "ICMP network unreachable (3/0, 3/5, 3/6, 3/11, 11; IPv6 1/0, 1/2, 3) or another code.",
+    Reason.PROTO_UNREACH: "ICMP protocol unreachable (3/2; IPv6 4/1).",
+    Reason.ARP_FAILURE: "Our own kernel asked the network segment for the address, and nobody has it.",
+    Reason.NO_ROUTE: "This machine has no route to the address; no packet left.",
+    Reason.NAME_UNRESOLVED: "A name in the site file has no address.",
+    Reason.DEADLINE: "The run reached its `--deadline` before this port was decided.",
+    Reason.INTERRUPTED: "Ctrl-C or SIGTERM ended the run before this port was decided.",
+    Reason.UNSUPPORTED: "This version has no probe for the transport (everything but TCP).",
+    Reason.LOCAL_FIREWALL: "This machine's own firewall refused to send, or rejected the packet with its own address.",
+    Reason.LOCAL_FD_LIMIT: "No free file descriptor for 5 s.",
+    Reason.LOCAL_NO_PORTS: "No free local port towards this address for 5 s.",
+    Reason.LOCAL_ERROR: "Another error of this machine; `detail` has its name.",
+}
+
+ATTEMPT_RESULTS: Mapping[str, str] = {
+    "not-needed": "Another attempt at the same port was answered first.",
+    "self-connected": "The kernel joined the attempt to itself, as can happen on an own address. Not open.",
+}
+"""What may end one attempt beside the reasons."""
+
+TRANSPORTS: Mapping[Transport, str] = {
+    Transport.TCP: "Tested.",
+    Transport.UDP: "Planned and judged; not tested by this version.",
+    Transport.ICMP: "No ports. Planned and judged; not tested by this version.",
+    Transport.GRE: "No ports. Planned and judged; not tested by this version.",
+    Transport.ESP: "No ports. Planned and judged; not tested by this version.",
+    Transport.AH: "No ports. Planned and judged; not tested by this version.",
+}
+
+PHASES: Mapping[Phase, str] = {
+    Phase.PREINSTALL: "Nothing of the product listens yet. Paths must be open and ports must be free.",
+    Phase.INSTALLED: "The product runs (default). What is required must answer.",
+}
+
+EXPECTS: Mapping[Expect, str] = {
+    Expect.REACHABLE: "Required from here: a single port of a document's row, or a port of `-e`.",
+    Expect.LOCAL_ONLY: "The row's only source is `localhost`, and we look from outside.",
+    Expect.ALLOWED: "May be open and need not be: a row whose feature was neither stated nor denied.",
+    Expect.NOT_OPEN: "Looked at by the sweep: nothing in use names this port of this host for us.",
+}
+
+LEVELS: Mapping[Level, str] = {
+    Level.REQUIRED: "The default.",
+    Level.RECOMMENDED: "A fail becomes a warning.",
+    Level.CONDITIONAL: "Counts when the feature in `when` is in use; then it is as good as required.",
+}
+
+LISTENS: Mapping[Listen, str] = {
+    Listen.SINGLE: "Every port of the row listens (default).",
+    Listen.SOME: "Some ports of the range are used, never all. Nothing has to listen, so nothing is probed.",
+}
+
+ANSWERS: Mapping[Answers, str] = {
+    Answers.NORMALLY: "A healthy service answers (default; never written).",
+    Answers.NEVER: "A healthy service answers nobody, such as a tunnel in the kernel.",
+    Answers.WITH_SECRET: "A healthy service answers only who knows a secret.",
+}
+
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.PASS: "As it should be.",
+    Outcome.FAIL: "Not as it should be. Exit status 1.",
+    Outcome.WARN: "Not as it should be, but only recommended. Exit status 0.",
+    Outcome.INCONCLUSIVE: "Not known. Exit status 3, unless something failed; for the exceptions see there.",
+    Outcome.INFO: "Neither right nor wrong.",
+}
+
+CERTAINTIES: Mapping[Certainty, str] = {
+    Certainty.CERTAIN: "Nothing else that we know of would look the same.",
+    Certainty.WEAK: "The observation fits, and so would something else; the sentence names it.",
+}
+
+GAPS: Mapping[Gap, str] = {
+    Gap.STARTS_ELSEWHERE: "The flow begins on another machine. Run portcheck there.",
+    Gap.NO_HOST_FOR_ROLE: "The document sends the flow to a role that no host of the site has.",
+    Gap.RANGE_OF_SOME: "A range out of which only some ports are used.",
+    Gap.WITHOUT: "The site file says under `without:` that the service is not used.",
+    Gap.FEATURE_OFF: "The feature was said not to be in use.",
+    Gap.FEATURE_UNSTATED: "Nobody said whether the feature is in use. Its ports may be open or not.",
+    Gap.ITSELF: "The target is this machine, and its packets would never cross the network.",
+    Gap.FAMILY_WITHOUT_ROUTE: "A name has an address in a family for which this machine has no route.",
+}
+
+EVIDENCE: Mapping[Evidence, str] = {
+    Evidence.OPEN: "`open`",
+    Evidence.RESET: "`closed` by `conn-refused`",
+    Evidence.REFUSED: "`closed` by `refused-origin-unknown`",
+    Evidence.UDP_CLOSED: "`closed` by `port-unreach`; UDP only",
+    Evidence.REJECTED: "`filtered` by `port-unreach`, `admin-prohibited` or `proto-unreach`, and something else came "
+    "from this address; "
+    "also by `host-unreach` or `net-unreach` while the host answers on other ports",
+    Evidence.REJECTED_MUTE: "`filtered` by one of these, and nothing came from this address during the run",
+    Evidence.HOST_DOWN: "`filtered` by `host-unreach`, `net-unreach` or `arp-failure`",
+    Evidence.SILENCE: "`filtered` by `no-response`, and something else came from this address during the run",
+    Evidence.MUTE_HOST: "`filtered` by `no-response`, and nothing came from this address during the run",
+    Evidence.SILENT_BY_DESIGN: "`filtered` by `no-response`, where document or host say `silent_when_closed: true`. "
+    "For local-only and unasked ports the host must have answered elsewhere",
+    Evidence.UDP_SILENCE: "`open|filtered`; UDP only",
+    Evidence.UNKNOWN: "`unknown`, for whatever reason",
+}
+
+FINDINGS: Mapping[Finding, tuple[str, str]] = {
+    Finding.OK: ("As expected.", "Nothing."),
+    Finding.BLOCKED: (
+        "A required port is silent: something drops the packets, on the way or on the host.",
+        "Give the line behind the arrow to whoever runs the firewalls. The same port on all hosts points to a rule on "
+        "the way; one host alone points to its own firewall.",
+    ),
+    Finding.REJECTED: (
+        "Somebody answers the packet to a required port with an ICMP error, and is named.",
+        "Ask whoever runs that address. When it is the host's own, look at the firewall on the host.",
+    ),
+    Finding.HOST_UNREACHABLE: (
+        "A router reports that it cannot reach the host, or nobody on the segment has the address.",
+        "Is the host up, is the address right, is there a route?",
+    ),
+    Finding.NO_ANSWER: (
+        "A required port is silent on a system that is known to drop what is closed: blocked, or nothing listens.",
+        "Look on the host whether the service runs. If it does, treat the finding as `blocked`.",
+    ),
+    Finding.NOT_LISTENING: (
+        "The host's address refuses a required port.",
+        "Start the service; the report names its unit where the document has one. If it does run, look where it is "
+        "bound, then for a firewall that resets connections.",
+    ),
+    Finding.REFUSED: (
+        "A required port is refused, and this platform does not show by whom.",
+        "Look on the host whether the service runs, or repeat the check from Linux, which shows more.",
+    ),
+    Finding.OCCUPIED: (
+        "Before the install something listens on a port that the product needs.",
+        "On the host, `ss -ltnp` as root shows what it is. Is it the product already? Then check with "
+        "`--phase installed`.",
+    ),
+    Finding.UNEXPECTED_OPEN: (
+        "A port is open that nothing in use names on this host.",
+        "Close it, put it under `offers:` of the host, or accept it with a waiver.",
+    ),
+    Finding.OPEN_TO_OTHERS: (
+        "A port is open to us that the document names for other sources.",
+        "Nothing, unless the site means to keep us out. Then close it, and check with `--strict-sources`.",
+    ),
+    Finding.EXPOSED: (
+        "A port that is for the host itself answers from outside.",
+        "Bind the service to 127.0.0.1, or close the port in the host's firewall.",
+    ),
+    Finding.NO_HOST: (
+        "An address out of a network that was given as TARGET shows no sign of life.",
+        "Nothing. If a host should be there, name it as a TARGET of its own.",
+    ),
+    Finding.UNDETERMINED: (
+        "Tried, or not possible to try, and not known.",
+        "The sentence says what was in the way.",
+    ),
+    Finding.NOT_TESTED: (
+        "No packet was sent for it: no probe for this transport, or the run ended first.",
+        "Check it by other means, or let the run end.",
+    ),
+}
