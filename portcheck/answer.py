@@ -120,8 +120,8 @@ def _all_well(verdicts: list[Verdict], required: list[Verdict], summary: Summary
         yield plural(summary.warned, "warning")
     if summary.waived:
         yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
-    if doubts := sum((v.doubtful or v.unprovable) and v.waived is None for v in verdicts):
-        yield f"{doubts:,} cannot be decided, see below"
+    if unprovable := sum(v.unprovable and v.waived is None for v in verdicts):
+        yield f"{unprovable:,} cannot be decided, see below"
 
 
 def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portcheck.engine.probe import Transport
-from portcheck.model import ANY, INTERNET, Gap, Host, Listen, NotPlanned, Ports, Scope, role_label
+from portcheck.model import ANY, INTERNET, Gap, Host, Listen, NotPlanned, Scope, role_label
 from portcheck.rows import Row
 from portcheck.wording import listed
 
@@ -85,17 +85,13 @@ def _ports(
     scope: Scope, rows: tuple[Row, ...], sources: frozenset[str], targets: frozenset[str]
 ) -> set[tuple[Transport, int | None]]:
     return {
-        (ports.transport, number)
+        key
         for row in rows
         if row.in_use and row.sources & sources and row.to & targets
         for ports in row.expectation.ports
-        if scope.transports is None or ports.transport in scope.transports
-        for number in _numbers(ports)
+        if scope.asks_for(ports.transport)
+        for key in ports.each()
     }
-
-
-def _numbers(ports: Ports) -> list[int | None]:
-    return [None] if ports.first is None else list(ports.numbers())
 
 
 def _belongs_to_a_product(role: str) -> bool:

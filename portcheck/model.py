@@ -6,7 +6,7 @@ one vantage; an Observation (portcheck.engine.probe) is what the network answere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -109,6 +109,10 @@ class Family(Word):
     IPV6 = "ipv6"
 
 
+LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
+"""Where a host reaches itself and nobody else does."""
+
+
 # ---------------------------------------------------------------------------------------------- documents
 
 
@@ -141,6 +145,13 @@ class Ports:
         if self.first is None or self.last is None:
             return range(0)
         return range(self.first, self.last + 1)
+
+    def each(self) -> Iterator[tuple[Transport, int | None]]:
+        """Transport and number of every port; once without a number for a protocol without ports."""
+        if self.first is None:
+            yield self.transport, None
+        for number in self.numbers():
+            yield self.transport, number
 
     def __str__(self) -> str:
         if self.first is None:
@@ -359,6 +370,10 @@ class Scope:
     chosen: frozenset[str] = frozenset()
     other_hosts: tuple[Host, ...] = ()
     left_out: tuple[NotPlanned, ...] = ()
+
+    def asks_for(self, transport: Transport) -> bool:
+        """Whether the user left this transport in."""
+        return self.transports is None or transport in self.transports
 
 
 @dataclass(frozen=True, slots=True)

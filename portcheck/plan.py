@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from portcheck.elsewhere import flows_that_start_elsewhere
 from portcheck.engine.probe import Probe, Reason, Transport
 from portcheck.model import (
+    LOOPBACK,
     Address,
     Answers,
     Check,
@@ -37,10 +38,7 @@ from portcheck.model import (
 from portcheck.rows import Row, active_rows, all_rows, inactive_rows
 
 _STRICTNESS = tuple(Expect)
-_LOOPBACK = {
-    Family.IPV4: Address("127.0.0.1", Family.IPV4),
-    Family.IPV6: Address("::1", Family.IPV6),
-}
+_LOOPBACK = {family: Address(ip, family) for family, ip in LOOPBACK.items()}
 _UNSUPPORTED = "this version of portcheck has no {} probes yet"
 
 Key = tuple[Transport, int | None]
@@ -172,12 +170,8 @@ def _join(wants: dict[Key, _Want], key: Key, expect: Expect) -> _Want:
 
 
 def _keys(ports: Ports, scope: Scope) -> Iterator[Key]:
-    if scope.transports is not None and ports.transport not in scope.transports:
-        return
-    if ports.first is None:
-        yield ports.transport, None
-    for number in ports.numbers():
-        yield ports.transport, number
+    if scope.asks_for(ports.transport):
+        yield from ports.each()
 
 
 # -------------------------------------------------------------------------------------------------- sweep
@@ -204,7 +198,7 @@ def _swept_ports(scope: Scope) -> Swept:
 
 def _chosen_ports(scope: Scope, documented: Iterable[int]) -> list[int]:
     """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything."""
-    if scope.transports is not None and Transport.TCP not in scope.transports:
+    if not scope.asks_for(Transport.TCP):
         return []
     by_hand = (n for ports in scope.sweep.ports if ports.transport is Transport.TCP for n in ports.numbers())
     numbers: Mapping[SweepKind, Iterable[int]] = {
@@ -402,7 +396,7 @@ def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     services: dict[str, list[Ports]] = {}
     for row in rows:
         if row.expectation.listen is Listen.SOME and any(row.concerns(host) for host in scope.hosts):
-            wanted = [p for p in row.expectation.ports if scope.transports is None or p.transport in scope.transports]
+            wanted = [ports for ports in row.expectation.ports if scope.asks_for(ports.transport)]
             services.setdefault(row.expectation.service, []).extend(wanted)
     for service, ports in services.items():
         if ports:

@@ -50,10 +50,9 @@ class Row:
 
     def starts_at(self, vantage: Vantage) -> bool:
         """Whether the flow begins here. A machine without a role looks at every row."""
-        return vantage.roles is None or ANY in self.sources or self.local_only or self._named(vantage.roles)
-
-    def _named(self, roles: frozenset[str]) -> bool:
-        return not self.sources.isdisjoint(roles)
+        if vantage.roles is None or self.local_only or ANY in self.sources:
+            return True
+        return not self.sources.isdisjoint(vantage.roles)
 
     def names(self, transport: Transport, port: int) -> bool:
         """Whether one of its port sets contains this port."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from portcheck.engine.probe import Observation, PortState, Reason, Word
 from portcheck.model import (
     DOUBTED,
+    LOOPBACK,
     Certainty,
     Check,
     Expect,
@@ -183,9 +184,6 @@ TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] =
 }
 
 _NO_HOST = Rule(_INFO, Finding.NO_HOST, "No sign of life at {host}: probably no host has this address.")
-_OCCUPIED = Rule(
-    _FAIL, Finding.OCCUPIED, "Something listens on this port of {host} already: the product cannot use it."
-)
 _OPEN_TO_OTHERS = Rule(
     _INFO, Finding.OPEN_TO_OTHERS, "{host} accepted the connection{rtt}; the document names this port for {named_for}."
 )
@@ -241,8 +239,6 @@ _DEAD_ROUTER = (
     "(ARP or neighbour discovery failed): nothing was learnt about the host."
 )
 
-_LOOPBACKS = frozenset({"127.0.0.1", "::1"})
-
 _TIME_EXCEEDED = frozenset({(Family.IPV4, 11), (Family.IPV6, 3)})
 """RFC 792, RFC 4443 3.3: packets that run in circles. A network that is unreachable, but not in ICMP's words."""
 
@@ -273,13 +269,15 @@ def judge(
     """The verdict of one check. `facts` is about the check's own address."""
     strictness = strictness or Strictness()
     evidence = evidence_of(check, observation, facts)
-    rule = rule_for(Phase.INSTALLED if check.present else phase, check.expect, evidence)
+    phase = Phase.INSTALLED if check.present else phase
+    rule = rule_for(phase, check.expect, evidence)
     lifeless = not facts.alive and evidence in _NO_SIGN_OF_LIFE and not _by_dead_router(observation)
     if check.from_network and lifeless:
         rule = _NO_HOST
-    before_install = phase is Phase.PREINSTALL and not check.present
-    if before_install and evidence is Evidence.OPEN and (check.named_for or check.expect is Expect.LOCAL_ONLY):
-        rule = _OCCUPIED  # Whoever may reach it later: the product needs the port itself.
+    needed_there = check.named_for or check.expect is Expect.LOCAL_ONLY
+    if phase is Phase.PREINSTALL and evidence is Evidence.OPEN and needed_there:
+        # Whoever may reach it later, the product needs the port: it is as taken as a required one.
+        rule = rule_for(phase, Expect.REACHABLE, evidence)
     elif rule.finding is Finding.UNEXPECTED_OPEN and check.named_for:
         rule = replace(_OPEN_TO_OTHERS, outcome=Outcome.FAIL) if strictness.sources else _OPEN_TO_OTHERS
     if evidence is Evidence.UNKNOWN and observation.reason in _NOT_TESTED and not observation.attempts:
@@ -354,7 +352,7 @@ def _fields(check: Check, observation: Observation, facts: Facts) -> dict[str, s
         "doubt": _sentence(check.doubt or ""),
         "gone": f", although {_ports_answered(facts)} in this run" if facts.alive else "",
         # On loopback nobody stands between.
-        "or_reset": "" if address in _LOOPBACKS else ", or a firewall resets it; the path is probably open",
+        "or_reset": "" if address in LOOPBACK.values() else ", or a firewall resets it; the path is probably open",
         "named_for": " and ".join(check.named_for),
         "known_as": f"; the documents have it for {', '.join(check.known_as)}" if check.known_as else "",
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from portcheck.cli.output import columns, report_files, say, tell, wants_color
+from portcheck.cli.output import ReportFile, columns, report_files, say, tell, wants_color
 from portcheck.cli.progress import progress
 from portcheck.engine.probe import Transport, Word
 from portcheck.engine.tcp import TcpTiming
@@ -17,9 +17,6 @@ from portcheck.printable import quoted
 from portcheck.run import execute, longest_s
 from portcheck.scoping import scope_of
 from portcheck.wording import plural
-
-if TYPE_CHECKING:
-    from portcheck.cli.output import ReportFile
 
 _LARGE_PROBES = 20_000
 _LARGE_HOSTS = 256
@@ -119,9 +116,9 @@ def run_check(selection: Selection, phase: Phase, max_hosts: int, report_format:
     return run.summary.exit_status
 
 
-def measured(plan: Plan, selection: Selection, timing: TcpTiming | None = None) -> Run:
+def measured(plan: Plan, selection: Selection) -> Run:
     """Run the plan with progress on stderr; Ctrl-C and SIGTERM end it with what there is."""
-    timing = timing or TcpTiming()
+    timing = TcpTiming()
     probes = plan.probes()
     hosts = len({probe.address for probe in probes})
     at_most_s = longest_s(probes, timing)

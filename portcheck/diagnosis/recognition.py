@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from portcheck.engine.probe import Reason
 from portcheck.model import Expect, Finding, Verdict
 
-_PORTS_NAMED = 3
+_TOO_MANY_FOR_CHANCE = 3
+"""More required ports than this, all refused: it is the product that is missing, not its services."""
 _UNREACHABLE = frozenset({Reason.ARP_FAILURE, Reason.HOST_UNREACH, Reason.NET_UNREACH})
 
 Takes = Callable[[list[Verdict], tuple[Verdict, ...]], list[Verdict]]
@@ -72,7 +73,7 @@ def whole_hosts_refuse(candidates: list[Verdict], everything: tuple[Verdict, ...
     idle = {
         address
         for address, verdicts in required.items()
-        if len(verdicts) > _PORTS_NAMED and all(v.finding is Finding.NOT_LISTENING for v in verdicts)
+        if len(verdicts) > _TOO_MANY_FOR_CHANCE and all(v.finding is Finding.NOT_LISTENING for v in verdicts)
     }
     return [v for v in candidates if v.check.address in idle and v.finding is Finding.NOT_LISTENING]
 

@@ -49,17 +49,15 @@ def stated_features(
         PortcheckError: no selected document has such a feature.
     """
     stated: dict[str, dict[str, bool]] = {}
-    for where, features in (
-        (site.path if site else "", site.features if site else {}),
-        ("--feature", selection.features),
-    ):
-        for name, in_use in features.items():
-            try:
-                declaring = declaring_feature(documents, name)
-            except PortcheckError as error:
-                raise PortcheckError(f"{where}: {error}") from None
-            for document in declaring:
-                stated.setdefault(document.id, {})[name.rpartition(":")[2]] = in_use
+    in_site = site.features if site is not None else {}
+    for name, in_use in (*in_site.items(), *selection.features.items()):
+        try:
+            declaring = declaring_feature(documents, name)
+        except PortcheckError as error:
+            # Those of the site file were looked up with the file.
+            raise PortcheckError(f"--feature: {error}") from None
+        for document in declaring:
+            stated.setdefault(document.id, {})[name.rpartition(":")[2]] = in_use
     return stated
 
 

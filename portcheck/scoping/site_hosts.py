@@ -93,9 +93,9 @@ def _site_vantage(site: Site, hosts: tuple[Host, ...], documents: tuple[Document
         if host.name == source:
             sources = local.own_sources(host.addresses)
             if not sources:
-                listed = ", ".join(address.ip for address in host.addresses) or host.unresolved
+                addresses = ", ".join(address.ip for address in host.addresses) or host.unresolved
                 raise PortcheckError(
-                    f"--from {source}: this machine ({machine}) has none of its addresses ({listed}). "
+                    f"--from {source}: this machine ({machine}) has none of its addresses ({addresses}). "
                     f"Run portcheck on {source}, or say which role this machine plays: --from ROLE"
                 )
             return Vantage(host.name, frozenset(host.roles), host.name, sources, machine)
