@@ -91,7 +91,7 @@ def _open_questions(counted: list[Verdict], required: list[Verdict]) -> Iterator
         kinds = _untested_kinds(flows)
         yield f"{said}{_not_done(untested, 0 if undetermined else len(required), 'tested', kinds)}"
         said = ""
-    if others := len(unsure) - len(flows):
+    if others := _checks(unsure) - len(flows):
         noun = "other check" if flows else "check"
         yield f"{said}{plural(others, noun)} {'was' if others == 1 else 'were'} not determined"
 
@@ -128,14 +128,18 @@ def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
     """The ports that should not be open to us: how many of them are, all the same."""
     others = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY)]
     opened = sum(v.observation.state is PortState.OPEN for v in others)
-    unknown = sum(v.outcome is not Outcome.PASS for v in others) - opened
-    judged = len(others) - unknown
+    unknown = _checks(v for v in others if v.outcome is not Outcome.PASS) - opened
+    judged = _checks(others) - unknown
     if opened:
         yield f"{opened:,} of {plural(len(others), noun)} looked at {are(opened)} open, see below"
     elif judged:
         yield f"the {noun} looked at is not open" if judged == 1 else f"none of {judged:,} {noun}s looked at is open"
     if unknown:
         yield f"{plural(unknown, 'port')} could not be judged"
+
+
+def _checks(verdicts: Iterable[Verdict]) -> int:
+    return sum(verdict.count for verdict in verdicts)
 
 
 def _sentence(parts: Iterable[str]) -> str:

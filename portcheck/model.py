@@ -6,9 +6,11 @@ one vantage; an Observation (portcheck.engine.probe) is what the network answere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 
 from portcheck.engine.probe import Observation, PortState, Probe, Reason, Transport, Word
 
@@ -427,6 +429,35 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class SweptPorts:
+    """Many swept TCP ports of one address that nothing tells apart: nobody asked for any of them to be open.
+
+    Attributes:
+        first: the check of the lowest port; the others' differ from it in the port alone.
+        ports: runs of port numbers, ascending.
+    """
+
+    first: Check
+    ports: tuple[range, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.ports))
+
+    def __contains__(self, port: int) -> bool:
+        return any(port in run for run in self.ports)
+
+    def numbers(self) -> Iterator[int]:
+        """Every port number, ascending."""
+        return chain.from_iterable(self.ports)
+
+    def check(self, port: int) -> Check:
+        """The check of one of the ports."""
+        first = self.first
+        probe = None if first.probe is None else replace(first.probe, port=port)
+        return replace(first, id=f"{first.id.rpartition('/')[0]}/{port}", port=port, probe=probe)
+
+
+@dataclass(frozen=True, slots=True)
 class Unmeasured:
     """Why no probe can be sent for a check."""
 
@@ -458,15 +489,23 @@ class NotPlanned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The checks of one vantage and what they leave out. `checks` is in the order of the hosts and ports."""
+    """The checks of one vantage and what they leave out, all in the order of the hosts and ports.
+
+    What is asked of the network for it: portcheck.probe_sets.
+
+    Attributes:
+        sweeps: the swept ports that are not among `checks`, see SweptPorts.
+    """
 
     scope: Scope
     checks: tuple[Check, ...]
     not_planned: tuple[NotPlanned, ...]
+    sweeps: tuple[SweptPorts, ...] = ()
 
-    def probes(self) -> tuple[Probe, ...]:
-        """Every probe once, in the order of the checks."""
-        return tuple(dict.fromkeys(check.probe for check in self.checks if check.probe is not None))
+    @property
+    def size(self) -> int:
+        """The number of checks, each swept port counted."""
+        return len(self.checks) + sum(map(len, self.sweeps))
 
 
 # ------------------------------------------------------------------------------------------------- results
@@ -474,11 +513,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A check, what was observed, and what that means.
+    """A check, what was observed, and what that means; of a sweep, often of many ports at once.
 
     Attributes:
         because: one sentence for the person who must act.
         waived: the reason of the accepted finding's waiver, None when it counts.
+        alike: ports of one sweep that all got this answer and mean the same, ascending; check and observation
+            are then those of the first. Empty for a check by itself.
     """
 
     check: Check
@@ -488,6 +529,28 @@ class Verdict:
     because: str
     certainty: Certainty = Certainty.CERTAIN
     waived: str | None = None
+    alike: Sequence[int] = ()
+
+    @property
+    def count(self) -> int:
+        """How many checks it stands for."""
+        return len(self.alike) or 1
+
+    @property
+    def keys(self) -> Iterator[tuple[Transport, int | None]]:
+        """Transport and port of every check that it stands for."""
+        transport = self.check.transport
+        return ((transport, port) for port in self.alike or (self.check.port,))
+
+    @property
+    def port_set(self) -> tuple[object, ...]:
+        """Equal where the ports are; thousands of ports are compared at once."""
+        return self.check.transport, self.check.port, array("H", self.alike).tobytes()
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything was sent for it."""
+        return self.check.probe is not None and self.finding is not Finding.NOT_TESTED
 
     @property
     def unprovable(self) -> bool:
@@ -514,7 +577,8 @@ class Diagnosis:
         headline: what is wrong, where; understood without the rest.
         lines: the evidence and the place in the document, one sentence each.
         remedy: what to do, None when the headline says it.
-        checks: ids.
+        checks: ids; of the swept ports that got the same answer only the first few.
+        count: how many checks it is about.
     """
 
     cause: str
@@ -523,6 +587,7 @@ class Diagnosis:
     lines: tuple[str, ...]
     checks: tuple[str, ...]
     remedy: str | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,7 +600,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of a run. Waived checks are counted under their outcome and in `waived`."""
+    """Counts of a run. Waived checks are counted under their outcome and in `waived`.
+
+    Attributes:
+        probes: ports that this run sent packets to.
+        packets: what it sent to them.
+        kept: ports whose answer is from the run that this one went on with.
+    """
 
     checks: int
     passed: int
@@ -550,12 +621,20 @@ class Summary:
     hosts: int
     probes: int
     packets: int
+    kept: int
     exit_status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked for, as she said it; part of the run so that it can be repeated and compared."""
+    """What the user asked for, as she said it; part of the run so that it can be repeated and compared.
+
+    Attributes:
+        speed: a word of portcheck.engine.pace.Speed.
+        max_rate: new connections a second over all addresses, None for no limit of its own.
+        evidence: every result singly, with all attempts.
+        resumed: the run_id of the run that this one went on with.
+    """
 
     targets: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
@@ -569,6 +648,10 @@ class Selection:
     strict: bool = False
     strict_sources: bool = False
     deadline_s: float | None = None
+    speed: str = "normal"
+    max_rate: float | None = None
+    evidence: bool = False
+    resumed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -577,6 +660,7 @@ class Run:
 
     Attributes:
         started, finished: ISO 8601, UTC.
+        verdicts: one for each check, or for all swept ports of an address that answered alike.
         interrupted: the signal or "deadline" that ended it early, None when it ran to its end.
         warnings: about waivers and the like; one sentence each.
     """

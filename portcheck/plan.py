@@ -6,8 +6,10 @@ that ask for the same port of the same address are merged, and the strictest exp
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from portcheck.elsewhere import flows_that_start_elsewhere
 from portcheck.engine.probe import Probe, Reason, Transport
@@ -29,6 +31,7 @@ from portcheck.model import (
     Provenance,
     Scope,
     SweepKind,
+    SweptPorts,
     Unmeasured,
     Vantage,
     role_key,
@@ -40,6 +43,9 @@ from portcheck.rows import Row, active_rows, all_rows, inactive_rows
 _STRICTNESS = tuple(Expect)
 _LOOPBACK = {family: Address(ip, family) for family, ip in LOOPBACK.items()}
 _UNSUPPORTED = "this version of portcheck has no {} probes yet"
+_MANY = 64
+"""Swept ports of an address that nothing tells apart are from this number on one SweptPorts: a check of each would
+cost a gigabyte for a million ports. Fewer are checked singly, so that each keeps its own evidence."""
 
 Key = tuple[Transport, int | None]
 """What a check is about on one address; the port is None for a protocol without ports."""
@@ -60,27 +66,40 @@ class _Want:
     """Service names given on the command line; a nameless port adds an empty one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Swept ports of one host that nothing tells apart."""
+
+    want: _Want
+    ports: tuple[range, ...]
+
+
 def plan(scope: Scope) -> Plan:
     """Every check from the scope's vantage, and everything that is not among them."""
     rows = active_rows(scope)
-    swept = _swept_ports(scope)
-    checks = [check for host in scope.hosts for check in _checks_of(scope, rows, swept, host)]
-    return Plan(scope, tuple(checks), tuple(_not_planned(scope, rows)))
+    swept = _swept_pieces(scope)
+    planned = [each for host in scope.hosts for each in _checks_of(scope, rows, swept, host)]
+    return Plan(
+        scope,
+        checks=tuple(each for each in planned if isinstance(each, Check)),
+        not_planned=tuple(_not_planned(scope, rows)),
+        sweeps=tuple(each for each in planned if isinstance(each, SweptPorts)),
+    )
 
 
 def _is_itself(scope: Scope, host: Host) -> bool:
     return host.is_self or host.name == scope.vantage.host
 
 
-def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> Iterator[Check]:
+def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> Iterator[Check | SweptPorts]:
     if not _is_itself(scope, host):
         # What a user asks of her hosts is not asked of the DNS server that they use, unless she named it.
         extra = scope.extra if not host.external or host.name in scope.chosen else ()
         wants = _wants(scope, _asked(scope, rows, host), extra)
-        if not host.external and not _is_peer(scope, host):
-            _add_sweep(wants, swept, rows, host, scope.vantage)
+        looks = not host.external and not _is_peer(scope, host)
+        sweeps = _add_sweep(scope, wants, swept, rows, host) if looks else []
         for address in host.endpoints:
-            yield from _checks(scope, host, address, wants)
+            yield from _checks(scope, host, address, wants, sweeps)
         return
     inside = _asked_inside(rows, host)
     loopback = _loopback(host)
@@ -90,9 +109,9 @@ def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> I
         own = host.addresses
         for address in own:
             wants = _wants(scope, [*asked, *inside] if address.ip == loopback.ip else asked, scope.extra)
-            if not host.external and scope.sweep.kind in (SweepKind.ALL, SweepKind.PORTS):
-                _add_sweep(wants, swept, rows, host, scope.vantage)
-            yield from _checks(scope, host, address, wants)
+            looks = not host.external and scope.sweep.kind in (SweepKind.ALL, SweepKind.PORTS)
+            sweeps = _add_sweep(scope, wants, swept, rows, host) if looks else []
+            yield from _checks(scope, host, address, wants, sweeps)
     if loopback.ip not in {address.ip for address in own}:
         yield from _checks(scope, host, loopback, _wants(scope, inside, ()))
 
@@ -177,37 +196,71 @@ def _keys(ports: Ports, scope: Scope) -> Iterator[Key]:
 # -------------------------------------------------------------------------------------------------- sweep
 
 
-Swept = dict[int, tuple[str, ...]]
-"""The TCP ports to look at on every target beyond the required ones, with what the documents have on each."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Swept TCP ports that no row, host, waiver or option tells apart, and what the documents have on each of them."""
+
+    ports: range
+    known_as: tuple[str, ...]
 
 
-def _swept_ports(scope: Scope) -> Swept:
+Swept = Sequence[_Piece]
+"""The TCP ports to look at on every target beyond the required ones, ascending."""
+
+
+def _swept_pieces(scope: Scope) -> Swept:
     known = all_rows(scope)
-    single = _naming(row for row in known if row.expectation.listen is Listen.SINGLE)
+    single = [row for row in known if row.expectation.listen is Listen.SINGLE]
     ranges = [row for row in known if row.expectation.listen is Listen.SOME]
-    return {
-        number: tuple(
-            dict.fromkeys(
-                _described(row)
-                for row in (*single.get(number, ()), *(row for row in ranges if row.names(Transport.TCP, number)))
-            )
+    borders = _borders(scope, known)
+    return [
+        _Piece(
+            piece,
+            tuple(
+                dict.fromkeys(_described(row) for row in (*single, *ranges) if row.names(Transport.TCP, piece.start))
+            ),
         )
-        for number in _chosen_ports(scope, single)
-    }
+        for run in _chosen_ports(scope, single)
+        for piece in _cut(run, borders)
+    ]
 
 
-def _chosen_ports(scope: Scope, documented: Iterable[int]) -> list[int]:
+def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
     """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything."""
     if not scope.asks_for(Transport.TCP):
         return []
-    by_hand = (n for ports in scope.sweep.ports if ports.transport is Transport.TCP for n in ports.numbers())
-    numbers: Mapping[SweepKind, Iterable[int]] = {
+    chosen: Mapping[SweepKind, Iterable[Ports]] = {
         SweepKind.NONE: (),
-        SweepKind.ALL: range(1, 65536),
-        SweepKind.PORTS: by_hand,
-        SweepKind.DOCUMENTED: documented,
+        SweepKind.ALL: (Ports(Transport.TCP, 1, 65535),),
+        SweepKind.PORTS: scope.sweep.ports,
+        SweepKind.DOCUMENTED: (ports for row in single for ports in row.expectation.ports),
     }
-    return sorted(set(numbers[scope.sweep.kind]))
+    return _merged(ports.numbers() for ports in chosen[scope.sweep.kind] if ports.transport is Transport.TCP)
+
+
+def _borders(scope: Scope, known: Iterable[Row]) -> list[int]:
+    """Every port number at which something may begin to be different, ascending."""
+    named = {ports for row in known for ports in row.expectation.ports}
+    named |= {named_ports.ports for named_ports in scope.extra} | {waiver.ports for waiver in scope.waivers}
+    named |= {ports for host in scope.hosts for ports in host.offers}
+    tcp = [ports.numbers() for ports in named if ports.transport is Transport.TCP]
+    return sorted({border for run in tcp for border in (run.start, run.stop)})
+
+
+def _cut(run: range, borders: Sequence[int]) -> Iterator[range]:
+    inner = borders[bisect_right(borders, run.start) : bisect_left(borders, run.stop)]
+    return (range(first, end) for first, end in pairwise((run.start, *inner, run.stop)))
+
+
+def _merged(runs: Iterable[range]) -> list[range]:
+    """The same numbers as runs that neither touch nor overlap, ascending."""
+    merged: list[range] = []
+    for run in sorted(runs, key=lambda run: run.start):
+        if merged and run.start <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(merged[-1].stop, run.stop))
+        else:
+            merged.append(run)
+    return merged
 
 
 def _described(row: Row) -> str:
@@ -216,14 +269,15 @@ def _described(row: Row) -> str:
     return f"{row.expectation.service} on {role_labels(sorted(row.to))}{unused}"
 
 
-def _add_sweep(wants: dict[Key, _Want], swept: Swept, rows: Sequence[Row], host: Host, vantage: Vantage) -> None:
+def _add_sweep(scope: Scope, wants: dict[Key, _Want], swept: Swept, rows: Sequence[Row], host: Host) -> list[_Alike]:
+    """Add the swept ports of a host to its wants, but for those that are many and alike: these are returned."""
     concerned = [row for row in rows if row.concerns(host)]
     single = _naming(row for row in concerned if row.expectation.listen is Listen.SINGLE)
     ranges = [row for row in concerned if row.expectation.listen is Listen.SOME and not row.local_only]
-    offered = {n for ports in host.offers if ports.transport is Transport.TCP for n in ports.numbers()}
-    for number in swept:
-        key = (Transport.TCP, number)
-        if key in wants or number in offered:
+    alike: dict[object, tuple[_Want, list[range]]] = {}
+    for piece in swept:
+        number = piece.ports.start
+        if (Transport.TCP, number) in wants or any(_names(ports, number) for ports in host.offers):
             continue
         # An explicit port wins over a range that contains it: it is for others, not for us.
         naming = single.get(number, [])
@@ -231,9 +285,24 @@ def _add_sweep(wants: dict[Key, _Want], swept: Swept, rows: Sequence[Row], host:
             continue  # We are this host: it may use the port, and is asked on the loopback address.
         if not naming:
             naming = [row for row in ranges if row.names(Transport.TCP, number)]
-            if any(row.starts_at(vantage) for row in naming):
+            if any(row.starts_at(scope.vantage) for row in naming):
                 continue
-        wants[key] = _Want(Expect.NOT_OPEN, others=naming, known_as=swept[number])
+        waived = tuple(w for w in scope.waivers if w.to == host.name and _names(w.ports, number))
+        want = _Want(Expect.NOT_OPEN, others=naming, known_as=piece.known_as)
+        alike.setdefault((tuple(map(id, naming)), piece.known_as, waived), (want, []))[1].append(piece.ports)
+    groups = [_Alike(want, tuple(_merged(runs))) for want, runs in alike.values()]
+    for group in groups:
+        if not _is_large(group):
+            wants.update(((Transport.TCP, number), group.want) for run in group.ports for number in run)
+    return [group for group in groups if _is_large(group)]
+
+
+def _is_large(group: _Alike) -> bool:
+    return sum(map(len, group.ports)) >= _MANY
+
+
+def _names(ports: Ports, number: int) -> bool:
+    return ports.transport is Transport.TCP and number in ports
 
 
 def _naming(rows: Iterable[Row]) -> dict[int, list[Row]]:
@@ -250,14 +319,20 @@ def _naming(rows: Iterable[Row]) -> dict[int, list[Row]]:
 # ------------------------------------------------------------------------------------------------- checks
 
 
-def _checks(scope: Scope, host: Host, address: Address | None, wants: dict[Key, _Want]) -> Iterator[Check]:
+def _checks(
+    scope: Scope, host: Host, address: Address | None, wants: dict[Key, _Want], sweeps: Iterable[_Alike] = ()
+) -> Iterator[Check | SweptPorts]:
     keys = sorted(wants, key=lambda key: (_STRICTNESS.index(wants[key].expect), key[0], key[1] or 0))
     if address is None:
         # That the name has no address is said for what is asked of the host, not for each port of a sweep;
         # but a host that is only swept must not vanish.
-        keys = [key for key in keys if wants[key].expect is not Expect.NOT_OPEN] or keys
+        asked = [key for key in keys if wants[key].expect is not Expect.NOT_OPEN]
+        keys, sweeps = (asked, ()) if asked else (keys, sweeps)
     for key in keys:
         yield _check(scope, host, address, key, wants[key])
+    for group in sweeps:
+        first = _check(scope, host, address, (Transport.TCP, group.ports[0].start), group.want)
+        yield SweptPorts(first, group.ports)
 
 
 def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _Want) -> Check:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Generic, TypeVar
 
 from portcheck.model import PortcheckError
 from portcheck.printable import printable, quoted
+from portcheck.wording import did_you_mean
 from portcheck.yaml_input import (
     MappingNode,
     Node,
@@ -194,14 +194,6 @@ def read_record(path: str | os.PathLike[str], record: Record, problems: Problems
         problems.raise_if_any()
         raise TypeError("a record without problems was not read")
     return entry
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """ "; did you mean …?" for the nearest known word, or nothing."""
-    import difflib  # only a file with a mistake pays for it
-
-    nearest = difflib.get_close_matches(word[:60], islice(known, 200), n=1)
-    return f"; did you mean {printable(nearest[0], 60)}?" if nearest else ""
 
 
 # --------------------------------------------------------------------------------------------- the reading

@@ -1,4 +1,4 @@
-"""Plan in, Run out: measure every probe once, judge every check once. The library's front door.
+"""Plan in, Run out: measure every port once, judge every check once. The library's front door.
 
 scope = scope_of(selection, Phase.INSTALLED)
 run = execute(plan(scope), selection)
@@ -7,26 +7,37 @@ run = execute(plan(scope), selection)
 from __future__ import annotations
 
 import asyncio
-import random
+import math
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from portcheck import __version__
 from portcheck.answer import answer
 from portcheck.diagnosis import diagnose
-from portcheck.engine.descriptors import raise_descriptor_limit
-from portcheck.engine.probe import Observation, PortState, Probe, Reason, Transport
-from portcheck.engine.tcp import TcpEngine, TcpTiming
-from portcheck.engine.timing import longest_s as engine_longest_s
-from portcheck.model import Check, Plan, Run, Selection
-from portcheck.verdict import Facts, Strictness, facts_by_address, judge, summarise
+from portcheck.engine.pace import Pace, Speed
+from portcheck.engine.probe import Answered, Reason
+from portcheck.engine.tcp import TcpEngine
+from portcheck.engine.timing import TcpTiming, timing_of
+from portcheck.judging import judge_all
+from portcheck.measured import Measured
+from portcheck.model import Plan, Run, Selection
+from portcheck.probe_sets import of_plan, probe_sets
+from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
 
-Report = Callable[[Observation], None]
-"""Called with every observation as it comes; progress, nothing else."""
+Progress = Callable[[int], None]
+"""Called now and then with the number of ports that are decided so far; it may go down when contact is lost."""
+
+Tell = Callable[[str], None]
+"""Called with a sentence for the person who waits."""
+
+
+def _ignore(_: object) -> None:
+    """Nobody waits."""
 
 
 def execute(
@@ -35,47 +46,57 @@ def execute(
     *,
     timing: TcpTiming | None = None,
     seed: int | None = None,
-    report: Report = lambda observation: None,
+    progress: Progress = _ignore,
+    tell: Tell = _ignore,
+    kept: Iterable[Answered] = (),
     stop_signals: tuple[signal.Signals, ...] = (),
 ) -> Run:
     """Probe everything in the plan from this machine and judge it.
 
     Args:
-        seed: order of the probes; None for a new one. It is part of the run.
+        timing: None for that of the selection's speed.
+        seed: order of the ports; None for a new one. It is part of the run.
+        kept: what an earlier run measured and is not asked again; what the plan does not ask for is dropped.
         stop_signals: signals that end the run early: what was not decided by then is unknown. Main thread only.
     """
     seed = secrets.randbelow(2**32) if seed is None else seed
+    measured = Measured(of_plan(plan, kept))
+
+    async def measure_until(stop: asyncio.Future[Reason]) -> None:
+        await measure(plan, selection, measured, stop, seed=seed, timing=timing, progress=progress, tell=tell)
+
+    handlers = {number: signal.getsignal(number) for number in stop_signals}
     started = datetime.now(UTC)
     # Named explicitly: uvloop loses socket errors after the first one, so no installed policy may choose it.
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        measured, interrupted = runner.run(
-            _measure_until_stopped(plan, timing or TcpTiming(), seed, selection.deadline_s, report, stop_signals)
-        )
+        ended_by = runner.run(_until_stopped(measure_until, selection.deadline_s, stop_signals))
     finished = datetime.now(UTC)
-    return conclude(plan, selection, measured, seed=seed, started=started, finished=finished, interrupted=interrupted)
+    # What came too late to leave anything undone ended nothing.
+    undone = any(answered.reason in (Reason.INTERRUPTED, Reason.DEADLINE) for answered in measured)
+    interrupted = ended_by if undone else None
+    try:
+        return conclude(
+            plan, selection, measured, seed=seed, started=started, finished=finished, interrupted=interrupted
+        )
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def conclude(
     plan: Plan,
     selection: Selection,
-    measured: dict[Probe, Observation],
+    measured: Measured,
     *,
     seed: int,
     started: datetime,
     finished: datetime,
     interrupted: str | None,
 ) -> Run:
-    """Judge a finished measurement: one verdict for each check, never fewer."""
-    facts = facts_by_address(measured.values())
-    strictness = Strictness(weak_passes=selection.strict, sources=selection.strict_sources)
-    judged = (
-        judge(
-            check, _observation(check, measured), facts.get(check.address or "", Facts()), plan.scope.phase, strictness
-        )
-        for check in plan.checks
-    )
+    """Judge a finished measurement: every check once, never fewer."""
+    judged = judge_all(plan, measured, Strictness(weak_passes=selection.strict, sources=selection.strict_sources))
     verdicts, warnings = apply_waivers(judged, plan.scope.waivers, plan.scope.vantage, started.date())
-    summary = summarise(verdicts, measured.values(), interrupted is not None, selection.strict)
+    summary = summarise(verdicts, measured.taken, interrupted is not None, selection.strict, measured.kept)
     return Run(
         version=__version__,
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
@@ -94,23 +115,12 @@ def conclude(
     )
 
 
-def _observation(check: Check, measured: dict[Probe, Observation]) -> Observation:
-    if check.probe is not None:
-        return measured[check.probe]
-    unmeasured = check.unmeasured
-    assert unmeasured is not None, "a check has a probe or says why not"
-    placeholder = Probe(check.address or "", check.transport, check.port or 0)
-    return Observation(placeholder, PortState.UNKNOWN, unmeasured.reason, detail=unmeasured.detail)
-
-
-async def _measure_until_stopped(
-    plan: Plan,
-    timing: TcpTiming,
-    seed: int,
+async def _until_stopped(
+    measure_until: Callable[[asyncio.Future[Reason]], Awaitable[None]],
     deadline_s: float | None,
-    report: Report,
     stop_signals: tuple[signal.Signals, ...],
-) -> tuple[dict[Probe, Observation], str | None]:
+) -> str | None:
+    """Measure to the end, or until a signal or the deadline, whose name is returned."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[Reason] = loop.create_future()
     ended_by: list[str] = []
@@ -124,34 +134,35 @@ async def _measure_until_stopped(
         loop.add_signal_handler(number, end, Reason.INTERRUPTED, number.name)
     timer = loop.call_later(deadline_s, end, Reason.DEADLINE, "deadline") if deadline_s is not None else None
     try:
-        measured = await measure(plan.probes(), timing, seed=seed, report=report, stop=stop)
+        await measure_until(stop)
     finally:
         if timer is not None:
             timer.cancel()
         for number in stop_signals:
             with suppress(ValueError):
                 loop.remove_signal_handler(number)
-    # What came too late to leave anything undone ended nothing.
-    undone = any(seen.reason in (Reason.INTERRUPTED, Reason.DEADLINE) for seen in measured.values())
-    return measured, ended_by[0] if undone else None
-
-
-def longest_s(probes: tuple[Probe, ...], timing: TcpTiming) -> float:
-    """How long measuring these from this machine takes at most, when nothing answers."""
-    return engine_longest_s(probes, timing, raise_descriptor_limit())
+            # What was measured is judged and reported, whoever is impatient.
+            signal.signal(number, signal.SIG_IGN)
+    return ended_by[0] if ended_by else None
 
 
 async def measure(
-    probes: tuple[Probe, ...], timing: TcpTiming, *, seed: int, report: Report, stop: asyncio.Future[Reason]
-) -> dict[Probe, Observation]:
-    """One observation for each probe. Hosts are interleaved and ports shuffled, by the seed."""
-    measured: dict[Probe, Observation] = {}
-
-    def take(observation: Observation) -> None:
-        measured[observation.probe] = observation
-        report(observation)
-
-    order = [probe for probe in probes if probe.transport is Transport.TCP]
-    random.Random(seed).shuffle(order)
-    await TcpEngine(timing, take).run(order, stop)
-    return measured
+    plan: Plan,
+    selection: Selection,
+    measured: Measured,
+    stop: asyncio.Future[Reason],
+    *,
+    seed: int,
+    timing: TcpTiming | None = None,
+    progress: Progress = _ignore,
+    tell: Tell = _ignore,
+) -> None:
+    """Ask for everything in the plan that is not in `measured`, until it is; what `stop` leaves over is unknown."""
+    speed = Speed(selection.speed)
+    chosen = timing or timing_of(speed)
+    if selection.deadline_s is not None:
+        # The user has said how long she waits, also for a host that falls silent.
+        chosen = replace(chosen, patience_s=math.inf)
+    pace = Pace(speed, selection.max_rate)
+    engine = TcpEngine(chosen, measured.take, pace=pace, seed=seed, progress=progress, tell=tell)
+    await engine.run(probe_sets(plan, seed=seed, evidence=selection.evidence, kept=measured), stop)

@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from portcheck.addresses import literal, parse_address
 from portcheck.documents import is_path
 from portcheck.documents.fields import NAME
 from portcheck.model import (
@@ -35,9 +35,9 @@ from portcheck.records import (
     Record,
     Syntax,
     Text,
-    did_you_mean,
     read_record,
 )
+from portcheck.wording import did_you_mean
 from portcheck.yaml_input import Problems
 
 # ----------------------------------------------------------------------------------------------- syntaxes
@@ -45,10 +45,6 @@ from portcheck.yaml_input import Problems
 _HOST = "[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 _ROLE = "([a-z0-9][a-z0-9.-]{0,63}:)?[a-z][a-z0-9-]{0,63}"
 _NAMED_OFFER = "[A-Za-z][A-Za-z0-9 ._+-]*"
-_LITERAL = "[0-9A-Fa-f.:]+(%[A-Za-z0-9_.-]+)?"
-# RFC 1123, 2.1, and the underscore that private zones use; a last label of digits would be a broken IPv4 address.
-_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_DNS_NAME = rf"(?=.{{1,254}}$)({_LABEL}\.)*(?![0-9]+\.?$){_LABEL}\.?"
 
 
 def _parse_host_name(text: str) -> str:
@@ -73,38 +69,6 @@ def _parse_source(text: str) -> str:
     if not (text in BUILTIN_SOURCES or re.fullmatch(_HOST, text) or re.fullmatch(_ROLE, text)):
         raise PortcheckError(f"{quoted(text)} is not a source; write a host, a role, any, localhost or internet")
     return text
-
-
-def parse_address(text: str) -> str:
-    """An IP literal or a plausible DNS name, as it is; PortcheckError says what is wrong with it."""
-    literal = _literal(text)
-    if literal is not None:
-        if literal.is_unspecified or literal.is_multicast or text == "255.255.255.255":
-            raise PortcheckError(f"{text} is no address of one host; write the host's own address")
-        return text
-    if re.fullmatch(_DNS_NAME, text):
-        return text
-    raise PortcheckError(_why_no_address(text))
-
-
-def _why_no_address(text: str) -> str:
-    if "://" in text:
-        return f"{quoted(text)} is a URL; write the host's address or name alone"
-    if "/" in text and _literal(text.partition("/")[0]):
-        return f"{quoted(text)} is a network; write the addresses of its hosts"
-    without_port = text.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    if without_port and (_literal(without_port) or re.fullmatch(_DNS_NAME, without_port)):
-        return f"{quoted(text)} has a port; write {printable(without_port, 60)} alone"
-    return f"{quoted(text)} is neither an IP address nor a DNS name; write one like 10.0.0.1, fd00::1 or m1.example"
-
-
-def _literal(text: str) -> IPv4Address | IPv6Address | None:
-    if not re.fullmatch(_LITERAL, text):  # ipaddress takes any character for a zone, even an escape
-        return None
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def _parse_offer(written: str) -> tuple[Ports, ...] | str:
@@ -283,7 +247,7 @@ def _check_addresses(entry: Entry, problems: Problems) -> None:
     owners: dict[object, tuple[str, int]] = {}
     for name, item, _ in _hosts(entry):
         for address in item.value.items("address", str):
-            key: object = _literal(address.value) or address.value.lower().removesuffix(".")
+            key: object = literal(address.value) or address.value.lower().removesuffix(".")
             owner, line = owners.setdefault(key, (name, address.line))
             if owner != name:
                 text = f"{printable(address.value, 60)} is the address of {owner} in line {line}; one host has it"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from portcheck.engine.probe import Observation, PortState, Reason, Word
+from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Answered, Observation, PortState, Reason, Word
+from portcheck.measured import first_probe, observation_of, size
 from portcheck.model import (
     DOUBTED,
     LOOPBACK,
@@ -81,12 +82,14 @@ _REFUSED_BY_SOMEBODY = (
     "nothing listens there, or a firewall on the way rejects it."
 )
 _UDP_REFUSED = "{host} itself answered that nothing listens on this UDP port; the path is open."
-_REJECTED = "{responder} answered with ICMP {icmp}{not_the_host}{inferred}."
+_REJECTED = "{rejected}."
 _REJECTED_MUTE = _REJECTED[:-1] + ", and nothing came from {host} itself during this run."
 _UNREACHABLE = "{unreachable}"
-_NO_ANSWER = "No answer to {tries}, while {answered}."
-_NO_ANSWER_AT_ALL = "No answer to {tries}, and nothing else came from {host} during this run."
-_NO_ANSWER_BY_DESIGN = "No answer to {tries}. This system stays silent when nothing listens: blocked, or not listening."
+_NO_ANSWER = "No answer to {tries}, while {answered}{in_detail}."
+_NO_ANSWER_AT_ALL = "No answer to {tries}, and nothing else came from {host} during this run{in_detail}."
+_NO_ANSWER_BY_DESIGN = (
+    "No answer to {tries}{in_detail}. This system stays silent when nothing listens: blocked, or not listening."
+)
 _UDP_SILENCE = "No answer and no ICMP error: open and silent, or dropped."
 _UNKNOWN = "{unknown}"
 
@@ -156,7 +159,7 @@ TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] =
     (_LOCAL, _E.RESET): Rule(_PASS, Finding.OK, "{host} refuses it from outside, as it should."),
     (_LOCAL, _E.REFUSED): Rule(_PASS, Finding.OK, "Refused from outside, as it should be."),
     (_LOCAL, _E.UDP_CLOSED): Rule(_PASS, Finding.OK, "{host} refuses it from outside, as it should."),
-    (_LOCAL, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} rejects it from outside."),
+    (_LOCAL, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} {probably}rejects it from outside{inferred}."),
     (_LOCAL, _E.REJECTED_MUTE): Rule(_UNSURE, Finding.UNDETERMINED, _REJECTED_MUTE),
     (_LOCAL, _E.HOST_DOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNREACHABLE),
     (_LOCAL, _E.SILENCE): Rule(_PASS, Finding.OK, _NO_ANSWER),
@@ -173,7 +176,7 @@ TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] =
     (_NOT_OPEN, _E.RESET): Rule(_PASS, Finding.OK, "{host} refused the connection."),
     (_NOT_OPEN, _E.REFUSED): Rule(_PASS, Finding.OK, "The connection was refused."),
     (_NOT_OPEN, _E.UDP_CLOSED): Rule(_PASS, Finding.OK, _UDP_REFUSED),
-    (_NOT_OPEN, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} rejects it."),
+    (_NOT_OPEN, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} {probably}rejects it{inferred}."),
     (_NOT_OPEN, _E.REJECTED_MUTE): Rule(_UNSURE, Finding.UNDETERMINED, _REJECTED_MUTE),
     (_NOT_OPEN, _E.HOST_DOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNREACHABLE),
     (_NOT_OPEN, _E.SILENCE): Rule(_PASS, Finding.OK, _NO_ANSWER),
@@ -216,6 +219,15 @@ _FILTERED_EVIDENCE: Mapping[Reason, Evidence] = {
 _UNKNOWN_SENTENCES: Mapping[Reason, str] = {
     Reason.NO_ROUTE: "This machine has no route to {host}.",
     Reason.NAME_UNRESOLVED: "The name has no address: {detail}.",
+    Reason.ICMP_RATE_LIMITED: "No answer, and {limiter} limits how many ICMP errors it sends: "
+    "whether this port is rejected or dropped could not be told.",
+    Reason.ANSWERS_EVERYTHING: "{host} accepts connections on random ports too, which nobody expects to be open: "
+    "that this one was accepted proves nothing. {who_accepts}",
+    Reason.RESET_AFTER_HANDSHAKE: "The connection was accepted and reset at once: {a_proxy} answered for {host} and "
+    "nothing seems to listen behind it, or the service turns this machine away.",
+    Reason.LOST_CONTACT: "{host} stopped answering as before in the middle of the run{in_detail}, even on a port that "
+    "had answered: it banned this machine, restarted, or the network between went away. "
+    "What was not decided by then is not known.",
     Reason.DEADLINE: "The deadline ended the run before this port was decided.",
     Reason.INTERRUPTED: "The run was interrupted before this port was decided.",
     Reason.UNSUPPORTED: "Not tested: {detail}.",
@@ -225,13 +237,21 @@ _UNKNOWN_SENTENCES: Mapping[Reason, str] = {
     Reason.LOCAL_ERROR: "This machine could not send: {detail}.",
 }
 
+_REFINED_SENTENCES: Mapping[tuple[Reason, str | None], str] = {
+    (Reason.ANSWERS_EVERYTHING, WINDOW_STAYS_ZERO): "The connection was accepted with a receive window of zero that "
+    "never opened: {a_proxy} answered for {host} and nothing answers behind it, or it is a tarpit.",
+    (Reason.LOST_CONTACT, OWN_ROUTE_LOST): "This machine lost its route to {host} in the middle of the run. "
+    "What was not decided by then is not known.",
+}
+"""Where the detail makes another sentence true."""
+
 _NOT_TESTED = frozenset({Reason.UNSUPPORTED, Reason.DEADLINE, Reason.INTERRUPTED})
 
 _UNREACHABLE_SENTENCES: Mapping[Reason, str] = {
     Reason.ARP_FAILURE: "Nobody on this network segment answers for {host} (ARP or neighbour discovery failed){gone}: "
     "it is down, or has another address.",
-    Reason.HOST_UNREACH: "{responder} reports that it cannot reach {host} (ICMP {icmp}).",
-    Reason.NET_UNREACH: "{responder} reports that it has no way to {host} (ICMP {icmp}).",
+    Reason.HOST_UNREACH: "{responder} reports that it cannot reach {host} (ICMP {icmp}){inferred}.",
+    Reason.NET_UNREACH: "{responder} reports that it has no way to {host} (ICMP {icmp}){inferred}.",
 }
 
 _DEAD_ROUTER = (
@@ -242,6 +262,9 @@ _DEAD_ROUTER = (
 _TIME_EXCEEDED = frozenset({(Family.IPV4, 11), (Family.IPV6, 3)})
 """RFC 792, RFC 4443 3.3: packets that run in circles. A network that is unreachable, but not in ICMP's words."""
 
+_REJECTED_SEEN = "{responder} answered with ICMP {icmp}{not_the_host}"
+_REJECTED_INFERRED = "Probably rejected by {rejecter}{limits}: ICMP {icmp}{inferred}"
+
 _ICMP_NAMES: Mapping[Reason, str] = {
     Reason.PORT_UNREACH: "port unreachable",
     Reason.ADMIN_PROHIBITED: "administratively prohibited",
@@ -251,15 +274,16 @@ _ICMP_NAMES: Mapping[Reason, str] = {
 }
 
 
-def facts_by_address(observations: Iterable[Observation]) -> dict[str, Facts]:
+def facts_by_address(answers: Iterable[Answered]) -> dict[str, Facts]:
     """What the whole run shows about each address."""
     facts: dict[str, Facts] = {}
-    for observation in observations:
-        address = observation.probe.address
+    for answered in answers:
+        seen = answered if isinstance(answered, Observation) else observation_of(answered, first_probe(answered))
+        address = seen.probe.address
         known = facts.setdefault(address, Facts())
-        answered = observation.state in (PortState.OPEN, PortState.CLOSED)
-        if answered or observation.rejected_by_target:
-            facts[address] = Facts(known.answered + answered, alive=True)
+        ports = size(answered) if seen.state in (PortState.OPEN, PortState.CLOSED) else 0
+        if ports or seen.rejected_by_target:
+            facts[address] = Facts(known.answered + ports, alive=True)
     return facts
 
 
@@ -345,10 +369,10 @@ def _fields(check: Check, observation: Observation, facts: Facts) -> dict[str, s
         "not_the_host": "" if from_host or responder is None else f"; that is not {address}",
         "icmp": _icmp(check, observation),
         "by_icmp": f" (ICMP {_icmp(check, observation)})" if observation.icmp else "",
-        "inferred": ", seen on other ports of this host" if observation.inferred else "",
         "tries": _tries(observation),
         "answered": _ports_answered(facts),
         "detail": observation.detail or "no details",
+        "in_detail": f" ({observation.detail})" if observation.detail else "",
         "doubt": _sentence(check.doubt or ""),
         "gone": f", although {_ports_answered(facts)} in this run" if facts.alive else "",
         # On loopback nobody stands between.
@@ -356,10 +380,52 @@ def _fields(check: Check, observation: Observation, facts: Facts) -> dict[str, s
         "named_for": " and ".join(check.named_for),
         "known_as": f"; the documents have it for {', '.join(check.known_as)}" if check.known_as else "",
     }
+    fields |= _inference(observation) | _somebody_between(observation)
     unreachable = _DEAD_ROUTER if _by_dead_router(observation) else _UNREACHABLE_SENTENCES.get(observation.reason, "")
     fields["unreachable"] = unreachable.format_map(fields)
-    fields["unknown"] = _UNKNOWN_SENTENCES.get(observation.reason, "Not measured.").format_map(fields)
+    fields["rejected"] = (_REJECTED_INFERRED if observation.inferred else _REJECTED_SEEN).format_map(fields)
+    fields["unknown"] = _unknown_sentence(observation).format_map(fields)
     return fields
+
+
+def _inference(observation: Observation) -> dict[str, str]:
+    """How a sentence says that the port itself was silent, and others of its address were rejected."""
+    if not observation.inferred:
+        return {"probably": "", "inferred": "", "rejecter": "", "limits": ""}
+    return {
+        "probably": "probably ",
+        "inferred": f", {observation.detail or 'seen on other ports'} of this host",
+        "rejecter": "the host itself" if observation.rejected_by_target else observation.responder or "a router",
+        # The engine counts the ports where a limit is its reason to infer.
+        "limits": ", which limits how many such answers it sends" if observation.detail else "",
+    }
+
+
+def _somebody_between(observation: Observation) -> dict[str, str]:
+    """How a sentence names who may accept connections, or keep back ICMP errors, in place of the host."""
+    responder = observation.responder
+    if observation.rejected_by_target:
+        return {
+            "limiter": "the host itself",
+            "a_proxy": "a SYN proxy on the host itself",
+            "who_accepts": "Probably something on the host itself answers for all its ports.",
+        }
+    if responder is None:
+        return {
+            "limiter": "a router on the way",
+            "a_proxy": "a SYN proxy",
+            "who_accepts": "Something on the way, or on the host itself, answers for all its ports.",
+        }
+    return {
+        "limiter": responder,
+        "a_proxy": f"a SYN proxy, probably {responder} or something right behind it,",
+        "who_accepts": f"Probably {responder}, or something right behind it, answers for the host.",
+    }
+
+
+def _unknown_sentence(observation: Observation) -> str:
+    general = _UNKNOWN_SENTENCES.get(observation.reason, "Not measured.")
+    return _REFINED_SENTENCES.get((observation.reason, observation.detail), general)
 
 
 def _sentence(text: str) -> str:
@@ -402,29 +468,41 @@ def _ports_answered(facts: Facts) -> str:
 
 
 def summarise(
-    verdicts: Iterable[Verdict], observations: Iterable[Observation], interrupted: bool, strict: bool
+    verdicts: Iterable[Verdict], measured: Iterable[Answered], interrupted: bool, strict: bool, kept: int = 0
 ) -> Summary:
-    """Count everything once; reports and the exit status only read the result."""
+    """Count everything once; reports and the exit status only read the result.
+
+    Args:
+        measured: what this run asked by itself.
+        kept: ports that an earlier run had asked.
+    """
     listed = tuple(verdicts)
-    seen = tuple(observations)
-    count = {outcome: sum(v.outcome is outcome for v in listed) for outcome in Outcome}
-    packets = sum(attempt.syns or 1 for observation in seen for attempt in observation.attempts)
+    sent = [_sent(answered) for answered in measured]
+    count = {outcome: sum(v.count for v in listed if v.outcome is outcome) for outcome in Outcome}
     return Summary(
-        checks=len(listed),
+        checks=sum(v.count for v in listed),
         passed=count[Outcome.PASS],
         failed=count[Outcome.FAIL],
         warned=count[Outcome.WARN],
         inconclusive=count[Outcome.INCONCLUSIVE],
         informed=count[Outcome.INFO],
-        weak=sum(v.certainty is Certainty.WEAK for v in listed),
+        weak=sum(v.count for v in listed if v.certainty is Certainty.WEAK),
         unprovable=sum(v.unprovable for v in listed),
         doubtful=sum(v.doubtful for v in listed),
-        waived=sum(v.waived is not None for v in listed),
+        waived=sum(v.count for v in listed if v.waived is not None),
         hosts=len({v.check.host for v in listed if v.finding is not Finding.NO_HOST}),
-        probes=sum(bool(observation.attempts) for observation in seen),
-        packets=packets,
+        probes=sum(ports for ports, _ in sent),
+        packets=sum(packets for _, packets in sent),
+        kept=kept,
         exit_status=_exit_status(listed, interrupted, strict),
     )
+
+
+def _sent(answered: Answered) -> tuple[int, int]:
+    """The ports that were asked and the packets that it took."""
+    if isinstance(answered, Observation):
+        return bool(answered.attempts), sum(attempt.syns or 1 for attempt in answered.attempts)
+    return min(len(answered.ports), answered.syns), answered.syns
 
 
 def _exit_status(verdicts: tuple[Verdict, ...], interrupted: bool, strict: bool) -> int:

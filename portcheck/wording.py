@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
+
+from portcheck.printable import printable
 
 _NAMED = 8
 
@@ -27,3 +30,11 @@ def listed(names: Sequence[str], limit: int = _NAMED) -> str:
     if len(names) <= limit:
         return ", ".join(names)
     return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """ "; did you mean …?" for the nearest known word, or nothing."""
+    import difflib  # only a file with a mistake pays for it
+
+    nearest = difflib.get_close_matches(word[:60], islice(known, 200), n=1)
+    return f"; did you mean {printable(nearest[0], 60)}?" if nearest else ""

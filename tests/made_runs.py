@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason
+from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Tally, Transport
+from portcheck.measured import Measured
 from portcheck.model import (
     Answers,
     Check,
@@ -19,6 +21,7 @@ from portcheck.model import (
     NotCheckable,
     NotPlanned,
     Phase,
+    Plan,
     Provenance,
     Run,
     Scope,
@@ -29,8 +32,9 @@ from portcheck.model import (
 )
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
+from portcheck.probe_sets import probe_sets
 from portcheck.run import conclude
-from tests.samples import HERE, claimed, cluster, document, host, row, site
+from tests.samples import HERE, claimed, cluster, document, every_check, host, row, site
 
 STARTED = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 FINISHED = datetime(2026, 11, 20, 8, 0, 4, 321000, tzinfo=UTC)
@@ -97,10 +101,49 @@ Answered = Mapping[str, Answer]
 def made(scope: Scope, answers: Answered | None = None, *, interrupted: str | None = None, **selected: object) -> Run:
     """The run of a plan in which what must be reachable is open and the rest is closed, but for `answers`."""
     planned = plan(scope)
-    measured = {check.probe: _answer(check, answers or {})(check.probe) for check in planned.checks if check.probe}
     selection = replace(SELECTION, **selected)  # type: ignore[arg-type]
+    measured = measured_by_table(planned, answers or {}, selection.evidence)
     run = conclude(planned, selection, measured, seed=7, started=STARTED, finished=FINISHED, interrupted=interrupted)
     return replace(run, version="1.0", run_id="20261120T080000Z-000000")
+
+
+def measured_by_table(planned: Plan, answers: Answered, evidence: bool = False) -> Measured:
+    """What an engine would report in such a network: swept ports in bulk, but for the open ones."""
+    measured = Measured()
+    by_probe = {check.probe: _answer(check, answers) for check in every_check(planned)}
+    for asked in probe_sets(planned, seed=7, evidence=evidence):
+        where = asked.address, asked.source_address
+        for number in asked.singly:
+            probe = Probe(where[0], Transport.TCP, number, where[1])
+            measured.take(by_probe[probe](probe))
+        alike: dict[Tally, list[Observation]] = {}
+        for number in asked.in_bulk:
+            probe = Probe(where[0], Transport.TCP, number, where[1])
+            seen = by_probe[probe](probe)
+            if seen.state is PortState.OPEN:
+                measured.take(seen)
+            else:
+                alike.setdefault(tally_of([seen]), []).append(seen)
+        for listed in alike.values():
+            measured.take(tally_of(listed, ports=True))
+    return measured
+
+
+def tally_of(listed: Sequence[Observation], ports: bool = False) -> Tally:
+    """Observations that are alike as one tally; without its ports and packets it tells what is alike."""
+    first = listed[0]
+    return Tally(
+        first.probe.address,
+        first.probe.source_address,
+        first.state,
+        first.reason,
+        array("H", (seen.probe.port for seen in listed)) if ports else (),
+        sum(attempt.syns or 1 for seen in listed for attempt in seen.attempts) if ports else 0,
+        first.responder,
+        first.icmp,
+        first.inferred,
+        first.detail,
+    )
 
 
 def _answer(check: Check, answers: Answered) -> Answer:
@@ -206,6 +249,18 @@ def a_network() -> Run:
     return made(scope, {f"192.0.2.{n}": nobody_there for n in (1, 2, 4)})
 
 
+def a_sweep() -> Run:
+    """Thousands of ports of three hosts: one is open, one host is behind a firewall, one does not answer at all."""
+    hosts = tuple(host(name, f"192.0.2.{n}") for n, name in enumerate(("web", "db", "old"), start=1))
+    waiver = Waiver("web", "any", parse_ports("9000-9999/tcp")[0], Finding.UNDETERMINED, "a tarpit", date(2027, 1, 31))
+    extra = (NamedPorts(parse_ports("443/tcp")[0], "https"),)
+    sweep = Sweep(SweepKind.PORTS, parse_ports("1-2000,8000-9999/tcp"))
+    scope = Scope((), hosts, HERE, extra=extra, sweep=sweep, waivers=(waiver,))
+    dark = {f"web/ipv4/tcp/{n}": unknown(Reason.LOCAL_ERROR, "EINVAL") for n in range(9000, 10000)}
+    db = {"db": rejected_by("198.51.100.1"), "db/ipv4/tcp/443": open_port, "db/ipv4/tcp/22": closed}
+    return made(scope, {"web/ipv4/tcp/8080": open_port, **dark, **db, "old": silent}, sweep="1-2000,8000-9999")
+
+
 def silent_cluster() -> Run:
     return made(seen_from_a1(), dict.fromkeys(("m1", "m2", "m3", "a2"), silent))
 
@@ -241,6 +296,7 @@ SCENARIOS: Mapping[str, Callable[[], Run]] = {
     "without-a-role": without_a_role,
     "many-causes": many_causes,
     "a-network": a_network,
+    "a-sweep": a_sweep,
     "silent-cluster": silent_cluster,
     "product-not-running": product_not_running,
     "claimed-role": claimed_role,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -98,9 +98,15 @@ def by_port(plan: Plan, name: str, expect: Expect | None = None, transport: Tran
     """The ports of the checks of one host."""
     return {
         check.port
-        for check in plan.checks
+        for check in every_check(plan)
         if check.host == name and check.transport is transport and check.port and expect in (None, check.expect)
     }
+
+
+def every_check(plan: Plan) -> Iterator[Check]:
+    """The checks, with one for each swept port."""
+    yield from plan.checks
+    yield from (sweep.check(port) for sweep in plan.sweeps for port in sweep.numbers())
 
 
 def the(plan: Plan, check_id: str) -> Check:

@@ -37,8 +37,11 @@ class Layer:
     program: bool = False
 
 
-TEXT = ("ports", "printable", "wording")
-DECISIONS = ("rows", "elsewhere", "plan", "verdict", "waivers", "diagnosis", "answer")
+TEXT = ("addresses", "ports", "printable", "wording")
+DECISIONS = (
+    *("rows", "elsewhere", "plan", "probe_sets", "measured"),
+    *("verdict", "judging", "waivers", "diagnosis", "answer"),
+)
 
 LAYERS: Mapping[str, Layer] = {
     "version": Layer(("__init__",), pure=True),
@@ -50,10 +53,11 @@ LAYERS: Mapping[str, Layer] = {
     "run": Layer(("run",), below=("version", "probes", "pure", "model", "engine")),
     "scoping": Layer(("scoping",), below=("edges", "pure", "model", "engine.probe")),
     "reports": Layer(("reports",), below=(*TEXT, "model", "engine.probe")),
+    "resume": Layer(("resume",), below=("reports", *TEXT, "model", "engine.probe", "engine.pace"), pure=True),
     "demo": Layer(("demo",), below=("version", "scoping", "run", "edges", "pure", "model", "engine")),
     "cli": Layer(
         ("cli", "__main__"),
-        below=("version", "demo", "reports", "scoping", "run", "edges", "pure", "model", "engine"),
+        below=("version", "demo", "resume", "reports", "scoping", "run", "edges", "pure", "model", "engine"),
         program=True,
     ),
 }

@@ -145,6 +145,14 @@ MESSAGES: Mapping[str, str] = {
     "check 192.0.2.1 -e 22/tcp --deadline nan": '--deadline "nan": write seconds, 0.1 or more',
     "check 192.0.2.1 -e 22/tcp --max-hosts 0": '--max-hosts "0": write a whole number, 1 or more',
     "check 192.0.2.1 -e 22/tcp --max-hosts 1e9": '--max-hosts "1e9": write a whole number, 1 or more',
+    "check 192.0.2.1 -e 22/tcp --speed warp": '--speed "warp": write polite, normal or fast',
+    "plan 192.0.2.1 -e 22/tcp --speed Fast": '--speed "Fast": write polite, normal or fast',
+    "check 192.0.2.1 -e 22/tcp --max-rate 0": '--max-rate "0": write new connections a second, more than 0: '
+    "--max-rate 50",
+    "plan 192.0.2.1 -e 22/tcp --max-rate nan": '--max-rate "nan": write new connections a second, more than 0: '
+    "--max-rate 50",
+    "check 192.0.2.1 -e 22/tcp --max-rate inf": '--max-rate "inf": write new connections a second, more than 0: '
+    "--max-rate 50",
     "check 192.0.2.1 -d shop.yaml --feature tls=maybe": '--feature "tls=maybe": write tls or tls=no',
     "check 192.0.2.1 -d shop.yaml --feature tls": '--feature: unknown feature "tls": the selected documents have no '
     "features",
@@ -252,6 +260,12 @@ silent_when_closed, features, roles, expectations, not_checkable)""",
     "explain a1>m1 cut.json": "cut.json: the run is damaged: documents is missing",
     "explain a1>m1/ipv4/tcp/505 run.json": 'run.json: no check "a1>m1/ipv4/tcp/505" in this run; did you mean '
     "a1>m1/ipv4/tcp/5050 or a1>m3/ipv4/tcp/5050 or a1>m2/ipv4/tcp/5050?",
+    "check --resume nosuch.json": "nosuch.json: cannot read it: No such file or directory; keep a run with -o run.json",
+    "check --resume not-json.json": "not-json.json: not JSON, or cut short; keep a run with -o run.json",
+    "check --resume not-a-run.json": "not-a-run.json: not a run of portcheck (its schema is not portcheck/run/1)",
+    "check --resume cut.json": "cut.json: the run is damaged: run_id is missing",
+    "check 192.0.2.1 -d shop.yaml --resume run.json": "--resume takes what to check from the run in run.json: leave "
+    "out TARGET, --document, or check anew without --resume",
     "explain 443 run.json": 'run.json: no check "443" in this run',
     # Plans and documents.
     "plan 192.0.2.1": "Nothing to check: name a document (-d dcos-1.11; see `portcheck documents list`) or ports "

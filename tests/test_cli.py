@@ -22,11 +22,12 @@ COMMANDS: dict[str, set[str]] = {
     "check": {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
         *("--strict", "--strict-sources", "--deadline", "--max-hosts", "--format", "--output", "--help"),
+        *("--speed", "--max-rate", "--evidence", "--resume"),
         *("-d", "-r", "-e", "-s", "-o", "-h"),
     },
     "plan": {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
-        *("--max-hosts", "--help", "-d", "-r", "-e", "-s", "-h"),
+        *("--max-hosts", "--speed", "--max-rate", "--help", "-d", "-r", "-e", "-s", "-h"),
     },
     "explain": {"--help", "-h"},
     "demo": {"--output", "-o", "--help", "-h"},
@@ -170,6 +171,27 @@ def test_the_deadline_ends_a_run_and_is_part_of_it(nobody: int) -> None:
     assert run["interrupted"] is None
 
 
+def test_evidence_is_kept_of_everything_when_asked_for(server: int, nobody: int) -> None:
+    common = ("check", "127.0.0.1", "-e", f"{server}/tcp", "--sweep", str(nobody), "--format", "json")
+    brief, full = json.loads(portcheck(*common).out), json.loads(portcheck(*common, "--evidence").out)
+    assert [(check["port"], check["evidence"]) for check in brief["checks"]] == [(server, [])]
+    assert [entry["ports"] for entry in brief["swept"]] == [str(nobody)]
+    assert [check["port"] for check in full["checks"]] == [server, nobody]
+    assert [[attempt["result"] for attempt in check["evidence"]] for check in full["checks"]] == [
+        ["syn-ack"],
+        ["conn-refused"],
+    ]
+    assert full["swept"] == []
+
+
+def test_the_pace_is_part_of_the_run(nobody: int) -> None:
+    common = ("check", "127.0.0.1", "-e", f"{nobody}/tcp", "--format", "json")
+    said = json.loads(portcheck(*common, "--speed", "polite", "--max-rate", "2.5").out)["selection"]
+    assert (said["speed"], said["max_rate"]) == ("polite", 2.5)
+    unsaid = json.loads(portcheck(*common).out)["selection"]
+    assert (unsaid["speed"], unsaid["max_rate"]) == ("normal", None)
+
+
 def test_a_bug_of_ours_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -206,7 +228,7 @@ def test_a_plan_says_what_would_be_sent_and_sends_nothing(monkeypatch: pytest.Mo
     assert (done.status, done.err) == (0, "")
     assert done.out == (
         "From this machine (bastion): 6 checks.\n"
-        "5 ports at 1 address: 5 packets when all answer, at most 40; 4 s at most\n"
+        "5 ports at 1 address: 5 packets when all answer, 40 when none does; 4 s at most\n"
         "\n"
         "web (192.0.2.1)\n"
         "  must be reachable: 22, 443/tcp\n"

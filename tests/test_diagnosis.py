@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portcheck.engine.probe import Observation, PortState, Probe, Reason
+from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Observation, PortState, Probe, Reason
 from portcheck.model import Diagnosis, NamedPorts, Outcome, Phase, Run, Scope, Sweep, SweepKind
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
@@ -40,6 +40,30 @@ NO_WAY_OUT = unknown(Reason.LOCAL_FIREWALL)
 
 def refused_by_somebody(probe: Probe) -> Observation:
     return Observation(probe, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN, closed(probe).attempts)
+
+
+PROXY = "10.0.0.254"
+LOST = unknown(Reason.LOST_CONTACT, "answered until 12.3 s")
+OFFLINE = unknown(Reason.LOST_CONTACT, OWN_ROUTE_LOST)
+
+
+def at_proxy(reason: Reason, detail: str | None = None) -> Answer:
+    return lambda probe: replace(unknown(reason, detail)(probe), responder=PROXY)
+
+
+RESET_AT_ONCE = at_proxy(Reason.RESET_AFTER_HANDSHAKE)
+NOT_TOLD_APART = at_proxy(Reason.ICMP_RATE_LIMITED)
+ACCEPTED_LIKE_ALL = at_proxy(Reason.ANSWERS_EVERYTHING)
+ZERO_WINDOW = at_proxy(Reason.ANSWERS_EVERYTHING, WINDOW_STAYS_ZERO)
+ACCEPTED_BY_SOMEBODY = unknown(Reason.ANSWERS_EVERYTHING)
+
+
+def inferred(probe: Probe) -> Observation:
+    return replace(rejected_by(PROXY, inferred=True)(probe), detail="seen on 1 of 3 ports")
+
+
+def maybe_rejected(probe: Probe) -> Observation:
+    return replace(silent(probe), detail=f"{PROXY} limits its ICMP errors, so this may be a rejection")
 
 
 def answers(**given: Answer) -> Answered:
@@ -144,6 +168,51 @@ CASES: dict[str, tuple[Answered, list[str]]] = {
         answers(m1_443=NO_WAY_OUT),
         ["local-firewall: 443/tcp Admin Router to m1 did not leave this machine"],
     ),
+    "seen to be rejected, and inferred": (
+        answers(m1_443=inferred, m1_2181=rejected_by(PROXY), m1_5050=inferred),
+        ["rejected: 443/tcp Admin Router, 2181/tcp ZooKeeper, 5050/tcp Mesos Master on m1 are rejected by 10.0.0.254"],
+    ),
+    "only inferred": (
+        answers(m1_443=inferred),
+        ["rejected: 443/tcp Admin Router on m1 is probably rejected by 10.0.0.254"],
+    ),
+    "dropped, or perhaps rejected": (
+        answers(m1_443=silent, m2_443=maybe_rejected),
+        [
+            "blocked: 443/tcp Admin Router is dropped on the way to m1",
+            "blocked: 443/tcp Admin Router is probably dropped on the way to m2",
+        ],
+    ),
+    "rejected or dropped": (
+        answers(m1_443=NOT_TOLD_APART),
+        ["icmp-rate-limited: 443/tcp Admin Router on m1 is rejected or dropped, which of the two is not known"],
+    ),
+    "contact lost": (
+        answers(m1=LOST, m2_443=LOST, m2_5050=LOST),
+        [
+            "lost-contact: Contact with m1 (10.0.0.1) was lost in the middle of the run: 9 checks not decided",
+            "lost-contact: Contact with m2 (10.0.0.2) was lost in the middle of the run: 2 checks not decided",
+        ],
+    ),
+    "our own network lost": (
+        answers(m1=OFFLINE, m2_443=OFFLINE),
+        ["lost-contact: This machine lost its network in the middle of the run: 10 checks of m1, m2 not decided"],
+    ),
+    "a host that accepts everything": (
+        answers(m1=ACCEPTED_LIKE_ALL, m2_443=ACCEPTED_BY_SOMEBODY),
+        [
+            "answers-everything: 10.0.0.254, or something right behind it, probably answers for m1 (10.0.0.1): "
+            "9 ports not decided",
+            "answers-everything: m2 (10.0.0.2) seems to accept every connection: 1 port not decided",
+        ],
+    ),
+    "nothing behind a proxy": (
+        answers(m1_443=ZERO_WINDOW, m1_2181=RESET_AT_ONCE, m1_5050=RESET_AT_ONCE),
+        [
+            "answers-everything: 443/tcp Admin Router on m1: accepted, but nothing can ever be sent",
+            "reset-after-handshake: 2181/tcp ZooKeeper, 5050/tcp Mesos Master on m1 are accepted and reset at once",
+        ],
+    ),
     "failures come before warnings and doubts": (
         answers(a2_62080=closed, m1_9090=closed, m1_443=silent),
         [
@@ -188,6 +257,19 @@ REMEDIES: dict[str, tuple[Answered, str | None]] = {
     "exposed": (
         answers(m1_8888=open_port),
         "Bind it to 127.0.0.1 on the host, or close it in the host's firewall.",
+    ),
+    "a ban": (
+        answers(m1=LOST),
+        "Ask whoever runs the intrusion protection there, then run again with --speed polite.",
+    ),
+    "offline": (answers(m1=OFFLINE), "Look at this machine's interfaces and routes, then run again."),
+    "somebody on the way accepts": (
+        answers(m1_443=ACCEPTED_LIKE_ALL),
+        "Check from a machine behind 10.0.0.254, or ask whoever runs it to let this machine pass.",
+    ),
+    "somebody accepts": (
+        answers(m1_443=ACCEPTED_BY_SOMEBODY),
+        "Look on the host itself what listens there, or check from a machine that is nearer to it.",
     ),
     "all silent": (
         answers(m1=silent, m2=silent, m3=silent, a2=silent),
@@ -246,6 +328,31 @@ def test_other_hosts_tell_where_the_rule_is(name: str) -> None:
     lines = made(seen_from_a1(), given_answers).diagnosis[0].lines
     found = [line for line in lines if "alike" in line or "works" in line]
     assert found == ([pattern] if pattern else [])
+
+
+def test_how_many_of_the_rejections_were_seen_is_said_beside_one_that_was() -> None:
+    lines = only(made(seen_from_a1(), answers(m1_443=inferred, m1_2181=rejected_by(PROXY), m1_5050=inferred))).lines
+    assert lines[:2] == (
+        "10.0.0.254 answered with ICMP administratively prohibited (3/13); that is not 10.0.0.1.",
+        "Seen on 1 of them; the others stayed silent because 10.0.0.254 limits how many ICMP errors it sends, "
+        "so they are inferred.",
+    )
+
+
+def test_rejections_of_several_hosts_are_counted_as_checks_and_not_as_ports() -> None:
+    found = only(made(seen_from_a1(), answers(m1_443=rejected_by(PROXY), m2_443=inferred)))
+    assert found.headline == "443/tcp Admin Router on m1, m2 is rejected by 10.0.0.254"
+    assert found.lines[1].startswith("Seen on 1 of 2 checks; the others ")
+
+
+@pytest.mark.parametrize("answer", [inferred, rejected_by(PROXY)], ids=["inferred", "seen"])
+def test_rejections_that_are_all_alike_need_no_count(answer: Answer) -> None:
+    lines = only(made(seen_from_a1(), answers(m1_443=answer, m1_5050=answer))).lines
+    assert [line for line in lines if line.startswith("Seen on")] == []
+
+
+def test_a_lost_host_is_told_with_its_last_sign_of_life() -> None:
+    assert "(answered until 12.3 s)" in only(made(seen_from_a1(), answers(m1=LOST))).lines[0]
 
 
 def test_two_hosts_alike_are_both() -> None:
@@ -314,6 +421,16 @@ ANSWERS: tuple[Answer, ...] = (
     NO_WAY_OUT,
     unknown(Reason.INTERRUPTED),
     unknown(Reason.LOCAL_ERROR, "message too long"),
+    inferred,
+    maybe_rejected,
+    rejected_by("10.0.0.1", inferred=True),
+    NOT_TOLD_APART,
+    ACCEPTED_LIKE_ALL,
+    ACCEPTED_BY_SOMEBODY,
+    ZERO_WINDOW,
+    RESET_AT_ONCE,
+    LOST,
+    OFFLINE,
 )
 
 CHECK_IDS = [check.id.partition(">")[2] for check in plan(seen_from_a1()).checks]

@@ -18,6 +18,7 @@ from unittest.mock import patch
 import pytest
 
 from portcheck import cli, documents
+from portcheck.cli.options import Asked
 from portcheck.engine.probe import PortState, Reason, Transport
 from portcheck.model import (
     Answers,
@@ -192,8 +193,9 @@ def shell_words(line: str) -> Iterator[list[str]]:
         yield words
 
 
-def looks_right(selection: Selection, *rest: object) -> int:
+def looks_right(asked: Asked, *rest: object) -> int:
     """Stands in for a check: what the command line names must exist."""
+    selection = asked.selection
     parse_sweep(selection.sweep)
     for text in selection.expects:
         if text[0].isdigit():
@@ -207,6 +209,7 @@ def looks_right(selection: Selection, *rest: object) -> int:
 WORKERS = {
     "portcheck.cli.check.run_check": looks_right,
     "portcheck.cli.check.show_plan": looks_right,
+    "portcheck.cli.resume.go_on": lambda path, asked, given: (None, asked),
     "portcheck.cli.explain.explain_check": lambda check_id, run: 0 if re.fullmatch(r".+>.+/.+/.+", check_id) else 2,
     "portcheck.cli.documents.list_documents": lambda: 0,
     "portcheck.cli.documents.show_document": lambda document: 0,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason
 from portcheck.model import Run
 from portcheck.reports import run_json
-from portcheck.reports.explanation import find_swept
+from portcheck.reports.explanation import find_swept, render_swept
 from tests.command import Done, portcheck
 from tests.made_runs import (
     DCOS,
     FIVE_FAULTS,
     SCENARIOS,
+    Answer,
     five_faults,
     made,
     rejected_by,
     seen_from_a1,
     silent,
+    unknown,
     waived,
     without_a_role,
 )
@@ -33,10 +37,32 @@ def keep(run: Run, folder: Path) -> str:
     return str(path)
 
 
+def probably_rejected(probe: Probe) -> Observation:
+    return replace(rejected_by("10.0.0.254", inferred=True)(probe), detail="seen on 1 of 3 ports")
+
+
+def of_a_proxy(reason: Reason) -> Answer:
+    def answer(probe: Probe) -> Observation:
+        tries = (Attempt(0.0, 0.002, 40001, 1, str(reason)),)
+        return Observation(probe, PortState.UNKNOWN, reason, tries, responder="10.0.0.254", errno=104)
+
+    return answer
+
+
+def somebody_between() -> Run:
+    """A proxy that resets, a router that limits its errors, and a host that is lost before it was asked."""
+    answers = {
+        "m1/ipv4/tcp/443": of_a_proxy(Reason.RESET_AFTER_HANDSHAKE),
+        "m1/ipv4/tcp/5050": of_a_proxy(Reason.ICMP_RATE_LIMITED),
+        "m2/ipv4/tcp/443": unknown(Reason.LOST_CONTACT, "answered until 12.3 s"),
+    }
+    return made(seen_from_a1(), answers)
+
+
 def two_addresses() -> Run:
     """A host with two IPv6 addresses, seen by a claimed role."""
     hosts = (host("m1", "10.0.0.1", "fd00::1", "fd00::2", roles=("dcos:master",)),)
-    answers = {"m1/ipv6#fd00::2/tcp/443": silent, "m1/ipv4/tcp/443": rejected_by("10.0.0.254", inferred=True)}
+    answers = {"m1/ipv6#fd00::2/tcp/443": silent, "m1/ipv4/tcp/443": probably_rejected}
     return made(site([DCOS], hosts, claimed("dcos:agent")), answers)
 
 
@@ -82,8 +108,7 @@ Verdict  fail, rejected (phase installed)
 Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
          from a1.
          DC/OS Ports, "Ports", row 443/tcp (required)
-Sent     From a1 on machine:
-         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Sent     1 attempt, not kept singly: check with --evidence.
 Seen     open (syn-ack), after 1.2 ms
 Verdict  pass, ok (phase installed)
          m1 (10.0.0.1) accepted the connection in 1.2 ms.
@@ -94,6 +119,7 @@ Verdict  pass, ok (phase installed)
         "a1>m3/ipv4/tcp/8080",
         """\
 Asked    Nobody asked for it to be open to a1.
+Sent     Not kept for each port of a sweep: check with --evidence.
 Seen     closed (conn-refused)
 Verdict  pass: it is not open
 """,
@@ -152,6 +178,7 @@ Verdict  fail, blocked (phase installed)
         "agent>m1/ipv6#fd00::1/tcp/61091",
         """\
 Asked    Nobody asked for it to be open to agent.
+Sent     Not kept for each port of a sweep: check with --evidence.
 Seen     closed (conn-refused)
 Verdict  pass: it is not open
 """,
@@ -167,10 +194,76 @@ Sent     From agent on machine:
          attempt 1 from port 40001 at 0.000 s, 1 SYN: admin-prohibited after 1.0
          ms
 Seen     filtered (admin-prohibited), ICMP type 3 code 13, sent by 10.0.0.254,
-         inferred from other ports of this address
+         inferred from other ports of this address, seen on 1 of 3 ports
 Verdict  fail, rejected (phase installed)
-         10.0.0.254 answered with ICMP administratively prohibited (3/13); that
-         is not 10.0.0.1, seen on other ports of this host.
+         Probably rejected by 10.0.0.254, which limits how many such answers it
+         sends: ICMP administratively prohibited (3/13), seen on 1 of 3 ports of
+         this host.
+""",
+    ),
+    "accepted by a proxy": (
+        somebody_between(),
+        "a1>m1/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: reset-after-handshake
+         after 2.0 ms
+Seen     unknown (reset-after-handshake), probably accepted by 10.0.0.254 or
+         something right behind it, errno 104
+Verdict  inconclusive, undetermined (phase installed)
+         The connection was accepted and reset at once: a SYN proxy, probably
+         10.0.0.254 or something right behind it, answered for m1 (10.0.0.1) and
+         nothing seems to listen behind it, or the service turns this machine
+         away.
+""",
+    ),
+    "behind a router that limits its errors": (
+        somebody_between(),
+        "a1>m1/ipv4/tcp/5050",
+        """\
+Asked    5050/tcp Mesos Master on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 5050/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: icmp-rate-limited after
+         2.0 ms
+Seen     unknown (icmp-rate-limited), behind 10.0.0.254, errno 104
+Verdict  inconclusive, undetermined (phase installed)
+         No answer, and 10.0.0.254 limits how many ICMP errors it sends: whether
+         this port is rejected or dropped could not be told.
+""",
+    ),
+    "lost before it was asked": (
+        somebody_between(),
+        "a1>m2/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m2 (10.0.0.2, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     Nothing.
+Seen     unknown (lost-contact), answered until 12.3 s
+Verdict  inconclusive, undetermined (phase installed)
+         m2 (10.0.0.2) stopped answering as before in the middle of the run
+         (answered until 12.3 s), even on a port that had answered: it banned
+         this machine, restarted, or the network between went away. What was not
+         decided by then is not known.
+""",
+    ),
+    "passed, with its evidence": (
+        made(seen_from_a1(), evidence=True),
+        "a1>m1/ipv4/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
+         from a1.
+         DC/OS Ports, "Ports", row 443/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Seen     open (syn-ack), after 1.2 ms
+Verdict  pass, ok (phase installed)
+         m1 (10.0.0.1) accepted the connection in 1.2 ms.
 """,
     ),
     "weak": (
@@ -180,8 +273,7 @@ Verdict  fail, rejected (phase installed)
 Asked    443/tcp Admin Router on m1 (10.0.0.1, master). It must be reachable
          from a1.
          DC/OS Ports, "Ports", row 443/tcp (required)
-Sent     From a1 on machine:
-         attempt 1 from port 40001 at 0.000 s, 1 SYN: conn-refused after 1.0 ms
+Sent     1 attempt, not kept singly: check with --evidence.
 Seen     closed (conn-refused), after 1.2 ms
 Verdict  pass, ok, weak evidence (phase preinstall)
          m1 (10.0.0.1) refused the connection: the path is open and the port is
@@ -208,6 +300,35 @@ Verdict  inconclusive, undetermined (phase installed)
 def test_a_check_is_explained(name: str, tmp_path: Path) -> None:
     run, check_id, page = PAGES[name]
     assert portcheck("explain", check_id, keep(run, tmp_path)) == Done(0, f"{check_id}\n\n{page}", "")
+
+
+def test_a_swept_port_that_is_not_well_is_explained_by_what_all_of_its_kind_came_to() -> None:
+    entry = {
+        "source": "a1",
+        "target": {"host": "m1", "address": "10.0.0.1"},
+        "transport": "tcp",
+        "state": "unknown",
+        "reason": "reset-after-handshake",
+        "detail": None,
+        "responder": "10.0.0.254",
+        "icmp": None,
+        "inferred": False,
+        "outcome": "inconclusive",
+        "certainty": "certain",
+        "finding": "undetermined",
+        "because": "The connection was accepted and reset at once.",
+        "waived": None,
+        "ports": "1-1024",
+    }
+    assert render_swept("a1>m1/ipv4/tcp/7", entry, {"phase": "installed"}) == (
+        "a1>m1/ipv4/tcp/7\n\n"
+        "Asked    Nobody asked for it to be open to a1.\n"
+        "Sent     Not kept for each port of a sweep: check with --evidence.\n"
+        "Seen     unknown (reset-after-handshake), probably accepted by 10.0.0.254 or\n"
+        "         something right behind it\n"
+        "Verdict  inconclusive, undetermined (phase installed)\n"
+        "         The connection was accepted and reset at once.\n"
+    )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -17,16 +17,18 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from portcheck.cli.announcement import Forecast, announcement, forecast, size
 from portcheck.cli.output import ReportFile, columns, report_files, wants_color
-from portcheck.cli.progress import describe
+from portcheck.cli.progress import time_left
 from portcheck.demo import listen_to_nobody
-from portcheck.engine.probe import PortState
-from portcheck.model import PortcheckError
+from portcheck.engine.pace import Speed
+from portcheck.model import PortcheckError, Selection
 from tests.command import Done, portcheck
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,8 +181,8 @@ def test_an_interrupted_run_is_reported_and_kept(number: signal.Signals, black_h
         wait_for_attempt(black_hole)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
-    run = json.loads(path.read_text(encoding="ascii"))
     assert (process.returncode, err) == (3, b"")
+    run = json.loads(path.read_text(encoding="ascii"))
     assert run["interrupted"] == number.name
     assert f"{number.name} ended the run early" in out.decode()
     assert "NOT SURE  Nothing failed, but the required flow was not determined." in out.decode()
@@ -303,11 +305,11 @@ def test_a_report_is_as_wide_as_the_window_within_reason(
 # ------------------------------------------------------------------------------------------------- progress
 
 
-def on_terminal(*arguments: str, **environ: str) -> tuple[int, bytes, str]:
+def on_terminal(*arguments: str, program: list[str] = PROGRAM, **environ: str) -> tuple[int, bytes, str]:
     """Run with stderr on a terminal of 80 columns: status, stdout, what the terminal got."""
     terminal, device = pty.openpty()
     fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = [*PROGRAM, *arguments]
+    command = [*program, *arguments]
     with subprocess.Popen(command, env=environment(**environ), stdout=subprocess.PIPE, stderr=device) as process:
         os.close(device)
         shown = b"".join(iter(lambda: read_terminal(terminal), b""))
@@ -330,7 +332,7 @@ def test_progress_counts_on_a_terminal_and_is_gone_at_the_end(server: int, black
     assert status == 1
     assert out.startswith(b"portcheck ")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert re.search(r"probing .* 1/2 +1 open, at most \d s left", plain)
+    assert re.search(r"probing .* 1/2 +at most \d s left", plain)
     assert shown.rstrip().endswith("\x1b[2K") or plain.endswith(("\r", "\n"))
 
 
@@ -344,18 +346,130 @@ def test_off_a_terminal_stderr_stays_empty(server: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "left_s", "expected"),
+    ("left_s", "expected"),
     [
-        ({}, 4.4, "at most 4 s left"),
-        ({PortState.OPEN: 12, PortState.CLOSED: 3}, 0.2, "12 open, 3 closed, at most 1 s left"),
-        ({PortState.FILTERED: 1, PortState.OPEN: 0}, -3, "1 filtered, at most 1 s left"),
+        (600, "at most 10 min left"),
+        (4.4, "at most 4 s left"),
+        (0.2, "at most 1 s left"),
+        (-3, "takes longer than foreseen"),
     ],
 )
-def test_progress_says_what_came_out_so_far(counts: dict[PortState, int], left_s: float, expected: str) -> None:
-    assert describe(counts, left_s) == expected
+def test_progress_says_what_may_still_come_and_never_that_it_is_over(left_s: float, expected: str) -> None:
+    assert time_left(left_s) == expected
+
+
+WAITING = """
+from portcheck.cli.output import tell
+from portcheck.cli.progress import progress
+
+with progress(2000, 90) as decided:
+    decided(1500)
+    tell("10.0.0.1 fell silent [red]\\x1b[31m")
+    decided(1400)
+"""
+
+
+def test_what_the_engine_tells_is_a_line_above_the_bar() -> None:
+    """A bar that goes back, and a sentence that would be markup and colour if anybody obeyed it."""
+    _, out, shown = on_terminal(program=[sys.executable, "-c", WAITING])
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert out == b""
+    assert "10.0.0.1 fell silent [red]\\x1b[31m\r\n" in plain
+    assert plain.index("10.0.0.1") < plain.rindex("1,400/2,000  at most 90 s left")
+
+
+def test_off_a_terminal_what_the_engine_tells_is_a_line_on_stderr() -> None:
+    command = [sys.executable, "-c", WAITING]
+    done = subprocess.run(command, env=environment(), capture_output=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (b"", b"10.0.0.1 fell silent [red]\\x1b[31m\n")
+
+
+# --------------------------------------------------------------------------------------------- announcements
+
+
+def ahead(**changes: object) -> Forecast:
+    """What is ahead of a small run that nothing slows down."""
+    small = Forecast(10, 2, at_least_s=0.1, at_most_s=4.3, unpaced_s=4.3, speed=Speed.NORMAL, max_rate=None)
+    return replace(small, **changes)  # type: ignore[arg-type]
+
+
+SIZES: dict[str, tuple[Forecast, str]] = {
+    "nothing waits": (ahead(), "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; 4 s at most"),
+    "normal": (
+        ahead(ports=6000, addresses=200, at_least_s=22.4, at_most_s=118, unpaced_s=9),
+        "6,000 ports at 200 addresses: 6,000 packets when all answer, 48,000 when none does; at least 22 s, at most "
+        "2 min at --speed normal (at most 90 new connections in 2 s to an address, 90 addresses in 10 s)",
+    ),
+    "polite, and a rate": (
+        ahead(at_least_s=4, at_most_s=9000, speed=Speed.POLITE, max_rate=0.5),
+        "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; at least 4 s, at most 2.5 h at "
+        "--speed polite (at most 18 new connections in 5 s to an address, 25 addresses in 10 s, 0.5 new connections "
+        "a second to all)",
+    ),
+    "fast, and slow all the same": (
+        ahead(at_most_s=100, unpaced_s=100, speed=Speed.FAST),
+        "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; 2 min at most",
+    ),
+    "fast, but for a rate": (
+        ahead(at_least_s=12, at_most_s=100, speed=Speed.FAST, max_rate=20),
+        "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; at least 12 s, at most 2 min at "
+        "--speed fast (at most 20 new connections a second to all)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_size_and_time_are_said_in_one_sentence(name: str) -> None:
+    forecast, text = SIZES[name]
+    assert size(forecast) == text
+
+
+@pytest.mark.parametrize(
+    ("forecast", "announced"),
+    [
+        (ahead(), False),
+        (ahead(ports=20_000, addresses=256), False),
+        (ahead(ports=20_001), True),
+        (ahead(addresses=257), True),
+        (ahead(at_least_s=10.1, at_most_s=30, unpaced_s=30), True),
+        # Silence takes that long at any speed, and the pace adds nothing to it.
+        (ahead(at_most_s=30, unpaced_s=30), False),
+        (ahead(at_most_s=30, unpaced_s=4.3), True),
+        (ahead(at_most_s=9.9, unpaced_s=4.3), False),
+    ],
+)
+def test_what_is_large_or_slow_is_announced(forecast: Forecast, announced: bool) -> None:
+    assert forecast.is_large is announced
+
+
+def test_what_would_be_faster_is_said_where_the_pace_takes_the_time() -> None:
+    assert announcement(ahead(ports=30_000)).count("\n") == 0
+    assert announcement(ahead(at_most_s=30)).splitlines()[1] == (
+        "--speed fast is faster, where no intrusion protection is in the way; --speed polite is gentler"
+    )
 
 
 def test_a_large_run_is_announced_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portcheck.cli.check._LARGE_PROBES", 2)
+    monkeypatch.setattr("portcheck.cli.announcement._LARGE_PORTS", 2)
     done = portcheck("check", "127.0.0.1", "-e", "1-3/tcp", "--deadline", "0.1")
-    assert done.err == ("3 ports at 1 address: 3 packets when all answer, at most 24; 4 s at most\n")
+    assert done.err == "3 ports at 1 address: 3 packets when all answer, 24 when none does; 4 s at most\n"
+
+
+def test_the_pace_of_other_addresses_is_announced_and_not_that_of_this_machine() -> None:
+    polite = Selection(speed="polite")
+    away, here = forecast({"192.0.2.1": 100}, polite), forecast({"127.0.0.1": 100}, polite)
+    assert away.at_least_s > 20
+    assert away.at_most_s > away.at_least_s
+    assert here.at_most_s == here.unpaced_s < 5
+    limited = forecast({"192.0.2.1": 100}, Selection(speed="fast", max_rate=2))
+    assert 45 < limited.at_least_s < limited.at_most_s
+
+
+def test_a_plan_says_the_same_and_nothing_waits_for_what_stays_here() -> None:
+    done = portcheck("plan", "127.0.0.1", "192.0.2.1", "-e", "1-400/tcp", "--speed", "polite", "--max-rate", "9")
+    text = " ".join(done.out.split())
+    assert "800 ports at 2 addresses: 800 packets when all answer, 6,400 when none does; at least " in text
+    assert (
+        "at --speed polite (at most 18 new connections in 5 s to an address, 25 addresses in 10 s, 9 new connections "
+        "a second to all)" in text
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from itertools import permutations
 from typing import Any
 
@@ -35,11 +36,13 @@ from portcheck.model import (
     Sweep,
     SweepKind,
     Vantage,
+    Waiver,
     Without,
     role_key,
 )
 from portcheck.plan import plan
-from portcheck.ports import parse_ports
+from portcheck.ports import format_ports, parse_ports
+from portcheck.probe_sets import ports_by_address
 from portcheck.verdict import Facts, judge
 from tests.samples import (
     EXTERNAL_ROLES,
@@ -52,6 +55,7 @@ from tests.samples import (
     claimed,
     cluster,
     document,
+    every_check,
     features,
     gaps,
     host,
@@ -226,7 +230,7 @@ def test_a_target_on_loopback_is_asked_for_everything_there_and_once() -> None:
     target = host("127.0.0.1", "127.0.0.1", roles=["doc:master"], is_self=True)
     planned = plan(Scope((doc,), (target,), HERE, extra=extra("7070/tcp", "by-hand"), sweep=swept("1-9999")))
     assert by_port(planned, "127.0.0.1", REACH) == {5050, 7070, 7071}
-    assert len(planned.checks) == len({check.id for check in planned.checks}) == 9999
+    assert planned.size == len({check.id for check in every_check(planned)}) == 9999
     assert the(planned, "here>127.0.0.1/ipv4/tcp/7070").services == ("7070,7071/tcp", "by-hand")
 
 
@@ -307,7 +311,7 @@ def test_what_cannot_be_probed_yet_is_a_check_that_says_so() -> None:
         "agent>m1/ipv4/icmp",
         "agent>m1/ipv4/udp/53",
     ]
-    assert planned.probes() == ()
+    assert ports_by_address(planned) == {}
     for check in planned.checks:
         assert check.unmeasured is not None
         assert check.unmeasured.reason is Reason.UNSUPPORTED
@@ -496,7 +500,7 @@ def test_a_sweep_looks_at_what_nobody_asked_for(sweep: Sweep, expected: set[int]
     planned = plan(Scope((SWEEP_DOC,), (target,), claimed("doc:agent"), sweep=sweep))
     assert by_port(planned, "m1", NOT_OPEN) == expected
     assert by_port(planned, "m1", REACH) == {22, 25}
-    named = {check.port: check.named_for for check in planned.checks if check.named_for}
+    named = {check.port: check.named_for for check in every_check(planned) if check.named_for}
     others = {80, 93, *range(100, 106)} & expected
     assert named == dict.fromkeys(others, ("master",))
 
@@ -515,6 +519,63 @@ def test_a_swept_port_knows_what_the_documents_have_it_for_elsewhere() -> None:
         2: ("Off on agent (not in use here)", "Many on agent, master"),
         4: (),
     }
+
+
+LARGE_SWEEP_DOC = document(
+    row("5050/tcp"),
+    row("8080/tcp", to="agent", service="Proxy"),
+    row("20000-29999/tcp", "client", "master", service="Tasks", listen=Listen.SOME),
+    row("30000-39999/tcp", "client", "agent", service="Jobs", listen=Listen.SOME),
+)
+OLD_PROXY = Waiver("m1", "any", parse_ports("9000/tcp")[0], None, "old", date(2027, 1, 1))
+DARK = Waiver("m1", "any", parse_ports("9500-9599/tcp")[0], None, "dark", date(2027, 1, 1))
+
+
+def large_sweep() -> Plan:
+    target = host("m1", "10.0.0.1", roles=["doc:master"], offers=parse_ports("22/tcp"))
+    fields: dict[str, Any] = {"sweep": Sweep(SweepKind.ALL), "waivers": (OLD_PROXY, DARK)}
+    return plan(Scope((LARGE_SWEEP_DOC,), (target,), claimed("doc:agent"), **fields))
+
+
+def test_many_swept_ports_that_nothing_tells_apart_are_planned_together() -> None:
+    planned = large_sweep()
+    assert [(check.port, check.expect) for check in planned.checks] == [
+        (5050, REACH),
+        (8080, NOT_OPEN),
+        (9000, NOT_OPEN),
+    ]
+    sweeps = {format_ports(sweep.numbers()): sweep for sweep in planned.sweeps}
+    rest = "1-21,23-5049,5051-8079,8081-8999,9001-9499,9600-19999,40000-65535"
+    assert {ports: (len(sweep), sweep.first.named_for, sweep.first.known_as) for ports, sweep in sweeps.items()} == {
+        rest: (65535 - 3 - 1 - 100 - 20000, (), ()),
+        "9500-9599": (100, (), ()),
+        "20000-29999": (10000, ("client",), ("Tasks on master",)),
+        "30000-39999": (10000, (), ("Jobs on agent",)),
+    }
+    assert planned.size == 65534
+    assert 22 not in sweeps[rest]
+    assert 65535 in sweeps[rest]
+
+
+def test_a_port_out_of_a_sweep_is_a_check_like_any_other() -> None:
+    (sweep,) = (sweep for sweep in large_sweep().sweeps if 25000 in sweep)
+    check = sweep.check(25000)
+    assert (check.id, check.port) == ("agent>m1/ipv4/tcp/25000", 25000)
+    assert check.probe == Probe("10.0.0.1", Transport.TCP, 25000)
+    assert (check.expect, check.services, check.named_for) == (NOT_OPEN, ("Tasks",), ("client",))
+
+
+@pytest.mark.parametrize("ports", ["100-162", "100-163"])
+def test_a_few_swept_ports_are_checked_singly_each_with_its_own_evidence(ports: str) -> None:
+    planned = plan(Scope((), (host("m1", "10.0.0.1"),), HERE, sweep=swept(ports)))
+    assert (len(planned.checks), len(planned.sweeps)) == ((63, 0) if ports == "100-162" else (0, 1))
+
+
+def test_a_sweep_of_a_host_without_an_address_does_not_vanish_either() -> None:
+    planned = plan(Scope((), (host("m1", unresolved="gone"),), HERE, sweep=Sweep(SweepKind.ALL)))
+    ((sweep,), checks) = planned.sweeps, planned.checks
+    assert (checks, len(sweep), sweep.check(7).probe) == ((), 65535, None)
+    assert sweep.check(7).unmeasured == sweep.first.unmeasured is not None
 
 
 def test_a_sweep_leaves_out_what_a_host_offers_and_hosts_of_others() -> None:
@@ -642,6 +703,26 @@ def test_every_check_has_an_id_of_its_own_and_a_probe_or_a_reason(scope: Scope) 
             assert (check.probe.address, check.probe.port) == (check.address, check.port)
 
 
+@PATIENT
+@given(scopes(), st.sets(st.integers(1, 14), max_size=3), st.sets(st.integers(1, 14), max_size=3))
+def test_what_is_planned_together_is_what_would_be_planned_singly(
+    scope: Scope, offered: set[int], waived: set[int]
+) -> None:
+    first = replace(scope.hosts[0], offers=tuple(parse_ports(f"{port}/tcp")[0] for port in offered))
+    waivers = tuple(Waiver("h1", "any", parse_ports(f"{n}/tcp")[0], None, "", date(2027, 1, 1)) for n in waived)
+    scope = replace(scope, hosts=(first, *scope.hosts[1:]), waivers=waivers)
+    found = []
+    for many in (1, 10**6):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("portcheck.plan._MANY", many)
+            found.append(plan(scope))
+    together, singly = found
+    assert {check.id: check for check in every_check(together)} == {check.id: check for check in singly.checks}
+    assert together.size == singly.size == len(singly.checks)
+    assert singly.sweeps == ()
+    assert ports_by_address(together) == ports_by_address(singly)
+
+
 def signature(planned: Plan) -> dict[str, object]:
     return {
         check.id: (check.expect, check.level, check.doubt, check.probe, frozenset(check.services), check.unmeasured)
@@ -753,7 +834,7 @@ def test_every_probe_is_sent_once() -> None:
     hosts = (host("one", "10.0.0.1"), host("other", "10.0.0.1"))
     planned = plan(Scope((), hosts, HERE, extra=extra("22/tcp")))
     assert len(planned.checks) == 2
-    assert planned.probes() == (Probe("10.0.0.1", Transport.TCP, 22),)
+    assert ports_by_address(planned) == {"10.0.0.1": 1}
     assert address("10.0.0.1") == Address("10.0.0.1", Family.IPV4)
     assert at("one", hosts).sources == {Family.IPV4: "10.0.0.1"}
 

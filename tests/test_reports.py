@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from portcheck.engine import probe as engine_words
+from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Word
 from portcheck.model import Certainty, Diagnosis, Expect, Family, Finding, Gap, Level, Outcome, Phase, Run
 from portcheck.reports import document_text, plan_text, run_json, terminal
-from tests.made_runs import SCENARIOS, five_faults, made, seen_from_a1, silent, without_a_role
+from portcheck.reports.explanation import find_swept
+from tests.made_runs import SCENARIOS, a_sweep, closed, five_faults, made, seen_from_a1, silent, without_a_role
 from tests.samples import PATIENT, document, row
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -189,7 +191,7 @@ def test_every_check_is_in_the_json_once(name: str) -> None:
     made_run = SCENARIOS[name]()
     run = json.loads(run_json.render(made_run))
     swept = sum(len(numbers(entry["ports"])) for entry in run["swept"])
-    assert len(run["checks"]) + swept == run["summary"]["checks"] == len(made_run.plan.checks)
+    assert len(run["checks"]) + swept == run["summary"]["checks"] == made_run.plan.size
     assert len({check["id"] for check in run["checks"]}) == len(run["checks"])
     outcomes = ("pass", "fail", "warn", "inconclusive", "info")
     assert sum(run["summary"][word] for word in outcomes) == run["summary"]["checks"]
@@ -208,9 +210,63 @@ def test_a_sweep_is_kept_as_sets_of_ports() -> None:
         "transport": "tcp",
         "state": "closed",
         "reason": "conn-refused",
+        "detail": None,
+        "responder": None,
+        "icmp": None,
+        "inferred": False,
         "outcome": "pass",
+        "certainty": "certain",
+        "finding": "ok",
+        "because": "m3 (10.0.0.3) refused the connection.",
+        "waived": None,
         "ports": "8080,61091,62080",
     }
+
+
+def test_a_large_sweep_says_what_is_not_known_of_how_many_ports_and_why() -> None:
+    entries = {(e["target"]["host"], e["reason"], e["outcome"], e["ports"]) for e in swept_of(a_sweep())}
+    assert entries == {
+        ("web", "conn-refused", "pass", "1-442,444-2000,8000-8079,8081-8999"),
+        ("web", "local-error", "inconclusive", "9000-9999"),
+        ("db", "admin-prohibited", "pass", "1-21,23-442,444-2000,8000-9999"),
+        ("db", "conn-refused", "pass", "22"),
+        ("old", "no-response", "inconclusive", "1-442,444-2000,8000-9999"),
+    }
+    (rejected,) = (e for e in swept_of(a_sweep()) if e["reason"] == "admin-prohibited")
+    assert (rejected["responder"], rejected["icmp"]) == ("198.51.100.1", {"type": 3, "code": 13})
+    (waived,) = (e for e in swept_of(a_sweep()) if e["waived"])
+    assert (waived["finding"], waived["waived"], waived["ports"]) == ("undetermined", "a tarpit", "9000-9999")
+
+
+def swept_of(run: Run) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = run_json.as_json(run)["swept"]
+    return listed
+
+
+def test_a_diagnosis_names_some_of_the_swept_ports_and_counts_them_all() -> None:
+    (found,) = (d for d in run_json.as_json(a_sweep())["diagnosis"] if d["cause"] == "host-silent")
+    assert found["count"] == 4000
+    assert found["checks"][:2] == ["here>old/ipv4/tcp/443", "here>old/ipv4/tcp/1"]
+    assert len(found["checks"]) == 25
+    assert all(find_swept(check_id, swept_of(a_sweep())) for check_id in found["checks"][1:])
+
+
+def test_evidence_is_kept_where_something_is_wrong_and_everywhere_on_demand() -> None:
+    answers = {"m1/ipv4/tcp/443": silent, "m2/ipv4/tcp/62080": closed}
+    run = run_json.as_json(made(seen_from_a1(), answers))
+    attempts = {check["id"]: (check["outcome"], check["attempts"], len(check["evidence"])) for check in run["checks"]}
+    assert attempts["a1>m1/ipv4/tcp/443"] == ("fail", 2, 2)
+    assert attempts["a1>m2/ipv4/tcp/443"] == ("pass", 1, 0)
+    full = run_json.as_json(made(seen_from_a1(), answers, evidence=True))
+    assert full["swept"] == []
+    assert {check["attempts"] - len(check["evidence"]) for check in full["checks"]} == {0}
+    assert len(full["checks"]) == full["summary"]["checks"] == run["summary"]["checks"]
+
+
+def test_a_run_that_went_on_with_another_says_with_which() -> None:
+    run = made(seen_from_a1(), resumed="20261119T080000Z-abcdef")
+    assert run_json.as_json(run)["resumed"] == "20261119T080000Z-abcdef"
+    assert run_json.as_json(five_faults())["resumed"] is None
 
 
 def test_the_json_is_ascii_without_a_number_that_json_does_not_have() -> None:
@@ -228,6 +284,8 @@ SCHEMA_WORDS: dict[str, type[Word]] = {
     "properties/swept/items/properties/state": engine_words.PortState,
     "properties/swept/items/properties/reason": engine_words.Reason,
     "properties/swept/items/properties/transport": engine_words.Transport,
+    "properties/swept/items/properties/finding": Finding,
+    "properties/selection/properties/speed": Speed,
     "$defs/check/properties/transport": engine_words.Transport,
     "$defs/check/properties/expect": Expect,
     "$defs/check/properties/level": Level,

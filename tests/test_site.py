@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portcheck.addresses import parse_address
 from portcheck.engine.probe import Transport
 from portcheck.model import Finding, Mention, NameOf, PortcheckError, Ports, Site, SiteHost, Waiver, Without
-from portcheck.site import load_site, parse_address
+from portcheck.site import load_site
 from portcheck.yaml_input import InputError
 from tests.test_documents import as_json, validator
 

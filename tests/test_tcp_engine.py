@@ -9,10 +9,10 @@ import resource
 import signal
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,107 +21,54 @@ from hypothesis import strategies as st
 
 from portcheck.engine import error_queue
 from portcheck.engine.addresses import is_own, socket_address
+from portcheck.engine.connection import NOTHING, Connector, Heard
 from portcheck.engine.descriptors import raise_descriptor_limit
-from portcheck.engine.probe import Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.pace import Pace, Speed
+from portcheck.engine.probe import Answered, Observation, PortState, Probe, ProbeSet, Reason, Transport
 from portcheck.engine.readiness import EpollReadiness, Readiness, SelectorReadiness
 from portcheck.engine.routes import Route, route_to
 from portcheck.engine.tcp import TcpEngine, TcpTiming
-from portcheck.engine.timing import longest_s
 from portcheck.model import Phase, Selection
 from portcheck.plan import plan
 from portcheck.run import execute
 from portcheck.scoping import scope_of
-
-IPV4, IPV6 = "127.0.0.1", "::1"
-OPEN = (PortState.OPEN, Reason.SYN_ACK)
-CLOSED = (PortState.CLOSED, Reason.CONN_REFUSED)
-SILENT = (PortState.FILTERED, Reason.NO_RESPONSE)
+from tests.loopback import (
+    CLOSED,
+    IPV4,
+    IPV6,
+    OPEN,
+    SILENT,
+    Ending,
+    bound,
+    descriptors,
+    each_port,
+    full,
+    measure,
+    observe,
+    port_of,
+    probe,
+    probe_sets,
+    singles,
+    states,
+)
 
 READINESS: dict[str, Callable[[], Readiness]] = {"epoll": EpollReadiness, "selector": SelectorReadiness}
-SHORT = TcpTiming(attempt_s=0.3, retry_after_s=0.1, trusted_attempt_s=0.2)
-"""For tests in which silence is not the point."""
 
 
 @pytest.fixture(params=READINESS)
 def every_readiness(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portcheck.engine.tcp.new_readiness", READINESS[request.param])
+    wait_with(monkeypatch, READINESS[request.param])
 
 
-@contextmanager
-def bound(address: str = IPV4, backlog: int | None = 16) -> Iterator[socket.socket]:
-    """A socket with a port of its own: listening, or with backlog None refusing, for nobody else gets the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((address, 0))
-        if backlog is not None:
-            sock.listen(backlog)
-        yield sock
+def wait_with(monkeypatch: pytest.MonkeyPatch, kind: Callable[[], object]) -> None:
+    """Engines made from now on learn in this way which sockets are ready."""
+    monkeypatch.setattr("portcheck.engine.tcp.new_readiness", lambda portable: kind())
 
 
-@contextmanager
-def full(address: str = IPV4) -> Iterator[socket.socket]:
-    """A listener with no room for another connection: SYNs to it are dropped until somebody accepts."""
-    with bound(address, backlog=0) as listener, socket.create_connection(listener.getsockname()[:2]):
-        yield listener
-
-
-def port_of(sock: socket.socket) -> int:
-    return int(sock.getsockname()[1])
-
-
-def probe(sock: socket.socket, source_address: str | None = None) -> Probe:
-    address, port = sock.getsockname()[:2]
-    return Probe(address, Transport.TCP, port, source_address)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run can be ended from outside: after this many observations, or by an exception then."""
-
-    after: int
-    error: Exception | None = None
-
-
-def observe(
-    probes: Iterable[Probe],
-    timing: TcpTiming = SHORT,
-    ending: Ending | None = None,
-    half_a_second_later: Callable[[], object] = lambda: None,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop,
-    report: Callable[[Observation], object] = lambda observation: None,
-) -> list[Observation]:
-    """What the engine reports, in its order."""
-    seen: list[Observation] = []
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        stop: asyncio.Future[Reason] = loop.create_future()
-        loop.call_later(0.5, half_a_second_later)
-
-        def take(observation: Observation) -> None:
-            seen.append(observation)
-            report(observation)
-            if ending is not None and len(seen) == ending.after:
-                if ending.error is not None:
-                    raise ending.error
-                stop.set_result(Reason.INTERRUPTED)
-
-        await TcpEngine(timing, take).run(probes, stop)
-        # Whatever the engine left in the loop must not wake up after its end.
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(run())
-    return seen
-
-
-def states(observations: Iterable[Observation]) -> dict[Probe, tuple[PortState, Reason]]:
-    return {seen.probe: (seen.state, seen.reason) for seen in observations}
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
+def in_the_given_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are asked in the order of their probes."""
+    unshuffled = SimpleNamespace(shuffle=lambda ports: None)
+    monkeypatch.setattr("portcheck.engine.tcp.random", SimpleNamespace(Random=lambda seed: unshuffled))
 
 
 # ------------------------------------------------------------------------------------------------- verdicts
@@ -188,6 +135,35 @@ def test_a_zone_that_does_not_exist_is_our_own_trouble() -> None:
     assert (seen.state, seen.reason) == (PortState.UNKNOWN, Reason.LOCAL_ERROR)
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
+@pytest.mark.parametrize("portable", [False, True])
+@pytest.mark.parametrize("meetings", [1, 2])
+def test_meeting_ourselves_is_not_open(
+    meetings: int, portable: bool, in_bulk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may choose the probed port as our own: then the connection leads back to us."""
+    left = iter(range(meetings))
+
+    class Unfortunate(socket.SocketType):
+        def connect_ex(self, address: Any, /) -> int:
+            if next(left, None) is not None:
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self.bind(address)
+            return super().connect_ex(address)
+
+    with bound(backlog=None) as refusing:
+        refusing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        monkeypatch.setattr("portcheck.engine.connection.Socket", Unfortunate)
+        port = port_of(refusing)
+        seen = measure([ProbeSet(IPV4, *(([], [port]) if in_bulk else ([port], [])))], portable=portable)
+    assert next(left, None) is None
+    # That we met ourselves says that nobody else is there; a refusal by somebody else is a refusal.
+    reason = Reason.REFUSED_ORIGIN_UNKNOWN if portable and meetings == 1 else Reason.CONN_REFUSED
+    assert each_port(seen) == [(IPV4, port, PortState.CLOSED, reason)]
+    for one in singles(seen):
+        assert [attempt.result for attempt in one.attempts][:meetings] == ["self-connected"] * meetings
+
+
 class HastyReadiness:
     """Calls every socket ready all the time, as epoll does for a moment when an ICMP error is on its way."""
 
@@ -202,6 +178,9 @@ class HastyReadiness:
     def watch(self, fd: int) -> None:
         self._watched.append(fd)
 
+    def hold(self, fd: int) -> None:
+        """Ready as before."""
+
     def forget(self, fd: int) -> None:
         self._watched.remove(fd)
 
@@ -214,7 +193,7 @@ class HastyReadiness:
 
 
 def test_a_socket_that_is_ready_without_being_connected_is_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portcheck.engine.tcp.new_readiness", HastyReadiness)
+    wait_with(monkeypatch, HastyReadiness)
     with bound() as listening, bound(backlog=None) as refusing, full() as silent:
         expected = {probe(listening): OPEN, probe(refusing): CLOSED, probe(silent): SILENT}
         assert states(observe(expected)) == expected
@@ -251,6 +230,7 @@ class Afar:
 
     def __post_init__(self) -> None:
         self._near = EpollReadiness()
+        self._hear = Connector.hear
         self._arrives: dict[int, float] = {}
 
     def fileno(self) -> int:
@@ -260,48 +240,75 @@ class Afar:
         self._near.watch(fd)
         self._arrives[fd] = self.clock.time() + 0.05 + 0.02 * (len(self._arrives) % 7)
 
+    def hold(self, fd: int) -> None:
+        self._near.hold(fd)
+
     def forget(self, fd: int) -> None:
         self._near.forget(fd)
         del self._arrives[fd]
 
     def ready(self) -> list[int]:
-        here = [fd for fd in self._near.ready() if self._arrives[fd] <= self.clock.time()]
+        here = [fd for fd in self._near.ready() if self._is_here(fd)]
         self.clock.ahead_s += 0 if here else 0.01
         return here
+
+    def _is_here(self, fd: int) -> bool:
+        return fd in self._arrives and self._arrives[fd] <= self.clock.time()
+
+    def hear(self, connector: Connector, sock: socket.socket) -> Heard:
+        """In place of Connector.hear, which finds the answers of loopback before they are waited for."""
+        return self._hear(connector, sock) if self._is_here(sock.fileno()) else NOTHING
 
     def close(self) -> None:
         self._near.close()
 
 
-def test_a_stopped_process_loses_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGSTOP, a frozen terminal, starvation: deadlines pass while the answers wait in the kernel."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Of a loop whose engine asks hosts that are Afar."""
     clock = Clock()
-    monkeypatch.setattr("portcheck.engine.tcp.new_readiness", lambda: Afar(clock))
+    afar = Afar(clock)
+    wait_with(monkeypatch, lambda: afar)
+    monkeypatch.setattr(Connector, "hear", lambda connector, sock: afar.hear(connector, sock))
+    return clock
+
+
+@contextmanager
+def hosts(count: int, backlog: int | None = 16) -> Iterator[list[Probe]]:
+    """One port at each of so many addresses, which are reported one by one."""
+    with ExitStack() as stack:
+        yield [probe(stack.enter_context(bound(f"127.0.1.{number}", backlog))) for number in range(1, count + 1)]
+
+
+def test_a_stopped_process_loses_no_answer(clock: Clock) -> None:
+    """SIGSTOP, a frozen terminal, starvation: deadlines pass while the answers wait in the kernel."""
     stops = iter([3.5, 3.5, 3.5])
 
-    def stopped(observation: Observation) -> None:
+    def stopped(answered: Answered) -> None:
         clock.ahead_s += next(stops, 0.0)
 
-    with ExitStack() as stack:
-        expected = {probe(stack.enter_context(bound())): OPEN for _ in range(60)}
-        seen = observe(expected, TcpTiming(), loop_factory=lambda: clock, report=stopped)
-    assert states(seen) == expected
+    with hosts(60) as probes:
+        seen = observe(probes, TcpTiming(), loop_factory=lambda: clock, report=stopped)
+    assert states(seen) == dict.fromkeys(probes, OPEN)
     assert next(stops, None) is None
     # That we were late to look says nothing about the network.
     assert [(one.flaky, len(one.attempts)) for one in seen] == [(False, 1)] * 60
 
 
-def test_a_run_that_is_told_to_end_takes_the_answers_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr("portcheck.engine.tcp.new_readiness", lambda: Afar(clock))
+@pytest.mark.parametrize(("backlog", "answer"), [(16, OPEN), (None, CLOSED)])
+def test_a_run_that_is_told_to_end_takes_the_answers_that_wait(
+    backlog: int | None, answer: tuple[PortState, Reason], clock: Clock
+) -> None:
+    """Refusals that wait in the kernel, and connections that were kept long enough while nobody looked."""
 
-    def stopped(observation: Observation) -> None:
+    def stopped(answered: Answered) -> None:
         clock.ahead_s += 1.0
 
-    with ExitStack() as stack:
-        expected = {probe(stack.enter_context(bound())): OPEN for _ in range(20)}
-        seen = observe(expected, TcpTiming(), Ending(after=1), loop_factory=lambda: clock, report=stopped)
-    assert states(seen) == expected
+    # Answers arrive 20 ms apart, and the first connection is believed after 50 ms: by then the others have begun.
+    timing = TcpTiming(hold_s=0.15)
+    with hosts(7, backlog) as probes:
+        seen = observe(probes, timing, Ending(after=1), loop_factory=lambda: clock, report=stopped)
+    assert states(seen) == dict.fromkeys(probes, answer)
 
 
 class CoarseClock(asyncio.SelectorEventLoop):
@@ -319,80 +326,13 @@ def test_a_wake_up_in_the_very_moment_ends_the_attempt() -> None:
             assert states(observe([probe(silent)], timing, loop_factory=CoarseClock)) == {probe(silent): SILENT}
 
 
-def silent_probes(ports_by_address: Mapping[str, int]) -> list[Probe]:
-    return [Probe(ip, Transport.TCP, port) for ip, count in ports_by_address.items() for port in range(1, count + 1)]
-
-
-ONE_ROUND_S = 4.3
-
-
-@pytest.mark.parametrize(
-    ("ports", "timing", "descriptors", "neighbours", "expected_s"),
-    [
-        ({}, TcpTiming(), 1000, False, 0.0),
-        ({"192.0.2.1": 100}, TcpTiming(), 1000, False, ONE_ROUND_S),
-        ({"192.0.2.1": 500}, TcpTiming(), 1000, False, ONE_ROUND_S),
-        ({"192.0.2.1": 600}, TcpTiming(), 1000, False, ONE_ROUND_S + 1200 * 3.3 / 1000),
-        ({"192.0.2.1": 600}, TcpTiming(max_in_flight=100), 1000, False, ONE_ROUND_S + 1200 * 3.3 / 100),
-        # The engine never holds more than 16,000 sockets, whatever the process may open.
-        ({f"192.0.2.{n}": 1000 for n in range(40)}, TcpTiming(), 1_048_512, False, ONE_ROUND_S + 80_000 * 3.3 / 16_000),
-        ({"192.0.2.1": 2500, "192.0.2.2": 10}, TcpTiming(), 9000, False, 3 * ONE_ROUND_S),
-        ({f"192.0.2.{n}": 1 for n in range(10)}, TcpTiming(max_neighbours=5), 1000, True, 2 * ONE_ROUND_S),
-        ({f"192.0.2.{n}": 1 for n in range(10)}, TcpTiming(max_neighbours=5), 1000, False, ONE_ROUND_S),
-        # Rounds of an address and of neighbours multiply: each neighbour keeps its place for all its rounds.
-        (
-            {f"192.0.2.{n}": 3 for n in range(4)},
-            TcpTiming(max_neighbours=2, max_per_address=1),
-            1000,
-            True,
-            6 * ONE_ROUND_S,
-        ),
-    ],
-)
-def test_how_long_a_run_takes_at_most(
-    ports: Mapping[str, int],
-    timing: TcpTiming,
-    descriptors: int,
-    neighbours: bool,
-    expected_s: float,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("portcheck.engine.neighbours.route_to", lambda address: Route(False, neighbours))
-    assert longest_s(silent_probes(ports), timing, descriptors) == pytest.approx(expected_s)
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {"max_in_flight": 3},
-        {"max_per_address": 2},
-        {"max_neighbours": 1},
-        {"max_per_address": 1, "max_neighbours": 1},
-        {"max_per_address": 1, "max_neighbours": 2, "max_in_flight": 2},
-    ],
-    ids=str,
-)
-def test_no_run_takes_longer(limits: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silent ports of three addresses that our kernel is said to have to find."""
-    monkeypatch.setattr("portcheck.engine.neighbours.route_to", lambda address: Route(False, neighbour=True))
-    timing = TcpTiming(attempt_s=0.1, retry_after_s=0.05, trusted_attempt_s=0.1, **limits)
-    with ExitStack() as stack:
-        probes = [probe(stack.enter_context(full(f"127.0.0.{n}"))) for n in (2, 3, 4) for _ in range(3)]
-        started = time.monotonic()
-        seen = observe(probes, timing)
-        took_s = time.monotonic() - started
-    assert states(seen) == dict.fromkeys(probes, SILENT)
-    # Each turn of the loop is a little late; as often as there are rounds.
-    assert 0.15 <= took_s <= 1.2 * longest_s(probes, timing, 1000) + 0.1
-
-
 # --------------------------------------------------------------------------------------------- how runs end
 
 
 @pytest.mark.usefixtures("every_readiness")
 @pytest.mark.parametrize("max_per_address", [1, 2, 1000])
 def test_a_stopped_run_reports_every_probe_once(max_per_address: int) -> None:
-    with bound() as listening, full() as one, full() as two, full() as three:
+    with bound("127.0.0.2") as listening, full() as one, full() as two, full() as three:
         probes = [probe(listening), *map(probe, (one, two, three))]
         before = descriptors()
         seen = observe(probes, TcpTiming(max_per_address=max_per_address), Ending(after=1))
@@ -403,7 +343,7 @@ def test_a_stopped_run_reports_every_probe_once(max_per_address: int) -> None:
 
 @pytest.mark.usefixtures("every_readiness")
 def test_an_exception_of_the_report_ends_the_run() -> None:
-    with bound() as listening, full() as silent:
+    with bound("127.0.0.2") as listening, full() as silent:
         before = descriptors()
         with pytest.raises(ZeroDivisionError, match="of the report"):
             observe([probe(silent), probe(listening)], TcpTiming(), Ending(1, ZeroDivisionError("of the report")))
@@ -415,15 +355,16 @@ def test_an_exception_of_the_report_while_the_run_is_being_stopped() -> None:
         stop: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         stop.set_result(Reason.INTERRUPTED)
 
-        def take(observation: Observation) -> None:
+        def take(answered: Answered) -> None:
             raise ZeroDivisionError
 
+        engine = TcpEngine(TcpTiming(max_per_address=1), take, pace=Pace(Speed.FAST))
         with pytest.raises(ZeroDivisionError):
-            await TcpEngine(TcpTiming(max_per_address=1), take).run(probes, stop)
+            await engine.run(probe_sets(probes), stop)
         for _ in range(3):
             await asyncio.sleep(0)
 
-    with full() as one, full() as two, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+    with full() as one, full("127.0.0.2") as two, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         probes = [probe(one), probe(two)]
         runner.get_loop()
         before = descriptors()
@@ -434,13 +375,13 @@ def test_an_exception_of_the_report_while_the_run_is_being_stopped() -> None:
 def test_a_cancelled_run_leaves_nothing() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        task = asyncio.create_task(TcpEngine(TcpTiming(), lambda seen: None).run(probes, loop.create_future()))
+        engine = TcpEngine(TcpTiming(), lambda seen: None, pace=Pace(Speed.FAST))
+        task = asyncio.create_task(engine.run(probe_sets([probe(silent)]), loop.create_future()))
         loop.call_later(0.05, task.cancel)
         with pytest.raises(asyncio.CancelledError):
             await task
 
     with full() as silent, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        probes = [probe(silent)]
         runner.get_loop()
         before = descriptors()
         runner.run(run())
@@ -484,7 +425,7 @@ def test_what_comes_after_the_last_answer_interrupts_nothing() -> None:
         run = execute(
             plan(scope_of(selection, Phase.INSTALLED)),
             selection,
-            report=lambda observation: signal.raise_signal(signal.SIGUSR1),
+            progress=lambda decided: signal.raise_signal(signal.SIGUSR1),
             stop_signals=(signal.SIGUSR1,),
         )
     assert (run.interrupted, run.summary.exit_status) == (None, 0)
@@ -494,10 +435,20 @@ def test_what_comes_after_the_last_answer_interrupts_nothing() -> None:
 
 
 def make_fail(monkeypatch: pytest.MonkeyPatch, call: str, failure: Callable[..., int | None]) -> None:
-    """From now on this call of a socket fails with the errno that `failure` gives for its arguments, if any."""
-    real = getattr(socket.socket, call)
+    """From now on this call of the engine's sockets fails with the errno that `failure` gives for its arguments."""
+    monkeypatch.setattr("portcheck.engine.connection.Socket", unlucky(socket.SocketType, call, failure))
 
-    def unlucky(self: socket.socket, *args: Any, **options: Any) -> Any:
+
+def make_questions_fail(monkeypatch: pytest.MonkeyPatch, number: int, *kinds: int) -> None:
+    """From now on there is no socket of these kinds to ask our own kernel with."""
+    failing = unlucky(socket.socket, "__init__", lambda family=-1, kind=-1, *_: number if kind in kinds else None)
+    monkeypatch.setattr(socket, "socket", failing)
+
+
+def unlucky(kind: type[Any], call: str, failure: Callable[..., int | None]) -> type[Any]:
+    real = getattr(kind, call)
+
+    def attempted(self: Any, *args: Any, **options: Any) -> Any:
         number = failure(*args)
         if not number:
             return real(self, *args, **options)
@@ -505,7 +456,7 @@ def make_fail(monkeypatch: pytest.MonkeyPatch, call: str, failure: Callable[...,
             return number
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(socket, "socket", type("Unlucky", (socket.socket,), {call: unlucky}))
+    return type("Unlucky", (kind,), {call: attempted})
 
 
 def own_trouble(seen: Observation) -> tuple[PortState, Reason, int | None, str | None]:
@@ -536,9 +487,17 @@ def test_a_shortage_in_asking_about_a_shortage(number: int, monkeypatch: pytest.
     """No local port, and no descriptor to ask the kernel whether there is an address at all."""
     with bound() as listening:
         make_fail(monkeypatch, "connect_ex", lambda *_: errno.EADDRNOTAVAIL)
-        make_fail(monkeypatch, "__init__", lambda family=-1, kind=-1, *_: number if kind == socket.SOCK_DGRAM else None)
+        make_questions_fail(monkeypatch, number, socket.SOCK_DGRAM)
         [seen] = observe([probe(listening)], TcpTiming(own_limit_s=0.1))
     assert own_trouble(seen) == (PortState.UNKNOWN, Reason.LOCAL_FD_LIMIT, number, errno.errorcode[number])
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_a_shortage_in_asking_whose_an_address_is(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_own.cache_clear()
+    with bound() as listening:
+        make_questions_fail(monkeypatch, number, socket.SOCK_DGRAM, socket.SOCK_RAW)
+        assert states(observe([probe(listening)])) == {probe(listening): OPEN}
 
 
 @pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAGAIN])
@@ -623,6 +582,9 @@ class OwnKernel:
         if after_s is not None:
             self._said[fd] = self._clock.time() + after_s
 
+    def hold(self, fd: int) -> None:
+        self._near.hold(fd)
+
     def forget(self, fd: int) -> None:
         self._near.forget(fd)
         self._said.pop(fd, None)
@@ -653,12 +615,13 @@ def asked_over(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Observatio
     def asked(route: Route, probes: list[Probe], *after_s: float | None, stopped_s: float = 0.0) -> list[Observation]:
         clock = Clock()
         kernel = OwnKernel(clock, *after_s)
-        monkeypatch.setattr("portcheck.engine.tcp.new_readiness", lambda: kernel)
-        monkeypatch.setattr("portcheck.engine.tcp.error_queue.read", kernel.read)
+        wait_with(monkeypatch, lambda: kernel)
+        in_the_given_order(monkeypatch)
+        monkeypatch.setattr("portcheck.engine.error_queue.read", kernel.read)
         monkeypatch.setattr("portcheck.engine.tcp.is_own", lambda address: address == OURS)
         monkeypatch.setattr("portcheck.engine.neighbours.route_to", lambda address: route)
 
-        def stop(observation: Observation) -> None:
+        def stop(answered: Answered) -> None:
             clock.ahead_s += stopped_s
 
         timing = TcpTiming(max_per_address=1)
@@ -709,7 +672,7 @@ def test_a_rule_of_our_own_that_says_the_same(route: Route, asked_over: Callable
 
 def test_a_rule_of_our_own_whose_answer_had_to_wait_for_us(asked_over: Callable[..., list[Observation]]) -> None:
     with bound("127.0.0.2") as listening, full("127.0.0.3") as one:
-        seen = asked_over(NEIGHBOUR, [probe(listening), probe(one)], None, 0.02, 0.0, stopped_s=3.0)
+        seen = asked_over(NEIGHBOUR, [probe(listening), probe(one)], None, 0.3, 0.0, stopped_s=3.0)
         assert states(seen) == {probe(listening): OPEN, probe(one): OWN_FIREWALL}
 
 
@@ -798,7 +761,7 @@ def test_an_entry_that_is_not_icmp_is_no_answer() -> None:
 def test_an_empty_error_queue_is_no_answer() -> None:
     with socket.socket() as sock:
         sock.setblocking(False)
-        error_queue.enable(sock)
+        sock.setsockopt(*error_queue.RECVERR[socket.AF_INET], 1)
         assert error_queue.read(sock) is None
 
 

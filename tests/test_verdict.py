@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.probe import (
+    OWN_ROUTE_LOST,
+    WINDOW_STAYS_ZERO,
+    Attempt,
+    Observation,
+    PortState,
+    Probe,
+    Reason,
+    Transport,
+)
 from portcheck.model import (
     Answers,
     Certainty,
@@ -69,6 +78,16 @@ NO_NET_THERE = Seen(observation(PortState.FILTERED, Reason.NET_UNREACH, responde
 UDP_SILENT = Seen(observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, transport=Transport.UDP), ALIVE)
 NO_ROUTE = Seen(observation(PortState.UNKNOWN, Reason.NO_ROUTE), MUTE)
 STOPPED = Seen(observation(PortState.UNKNOWN, Reason.DEADLINE, attempts=()), MUTE)
+NOT_TOLD_APART = Seen(observation(PortState.UNKNOWN, Reason.ICMP_RATE_LIMITED, responder=FIREWALL), ALIVE)
+ACCEPTED_LIKE_ALL = Seen(observation(PortState.UNKNOWN, Reason.ANSWERS_EVERYTHING, responder=FIREWALL), MUTE)
+ACCEPTED_AND_RESET = Seen(observation(PortState.UNKNOWN, Reason.RESET_AFTER_HANDSHAKE, responder=FIREWALL), ALIVE)
+LOST = Seen(observation(PortState.UNKNOWN, Reason.LOST_CONTACT, detail="answered until 12.3 s"), ALIVE)
+LOST_UNASKED = Seen(replace(LOST.observation, attempts=()), ALIVE)
+PROBABLY_PROHIBITED = Seen(
+    replace(PROHIBITED.observation, inferred=True, detail="seen on 8 of 100 ports"),
+    ALIVE,
+)
+PROBABLY_PROHIBITED_MUTE = Seen(PROBABLY_PROHIBITED.observation, MUTE)
 
 # One line for each cell of the design's table: the outcome and finding before and after the install.
 CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]] = {
@@ -86,6 +105,13 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open|filtered", REACH, UDP_SILENT): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
     ("unknown", REACH, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
     ("not tested", REACH, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+    ("rejected or dropped", REACH, NOT_TOLD_APART): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted like all", REACH, ACCEPTED_LIKE_ALL): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted and reset", REACH, ACCEPTED_AND_RESET): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("lost", REACH, LOST): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("lost before it was asked", REACH, LOST_UNASKED): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("icmp, inferred", REACH, PROBABLY_PROHIBITED): (FAIL, Finding.REJECTED, FAIL, Finding.REJECTED),
+    ("icmp, inferred, mute host", REACH, PROBABLY_PROHIBITED_MUTE): (FAIL, Finding.REJECTED, FAIL, Finding.REJECTED),
     # Before the install it is not the product that listens: the port is taken.
     ("open", LOCAL, OPEN): (FAIL, Finding.OCCUPIED, FAIL, Finding.EXPOSED),
     ("closed", LOCAL, RESET): (PASS, Finding.OK, PASS, Finding.OK),
@@ -107,6 +133,17 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open|filtered", LOCAL, UDP_SILENT): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
     ("unknown", LOCAL, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
     ("not tested", LOCAL, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+    ("rejected or dropped", LOCAL, NOT_TOLD_APART): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted like all", LOCAL, ACCEPTED_LIKE_ALL): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted and reset", LOCAL, ACCEPTED_AND_RESET): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("lost", LOCAL, LOST): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("icmp, inferred", LOCAL, PROBABLY_PROHIBITED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("icmp, inferred, mute host", LOCAL, PROBABLY_PROHIBITED_MUTE): (
+        UNSURE,
+        Finding.UNDETERMINED,
+        UNSURE,
+        Finding.UNDETERMINED,
+    ),
     ("open", NOT_OPEN, OPEN): (FAIL, Finding.UNEXPECTED_OPEN, FAIL, Finding.UNEXPECTED_OPEN),
     ("closed", NOT_OPEN, RESET): (PASS, Finding.OK, PASS, Finding.OK),
     ("closed, by whom is unknown", NOT_OPEN, REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
@@ -127,6 +164,17 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open|filtered", NOT_OPEN, UDP_SILENT): (INFO, Finding.UNDETERMINED, INFO, Finding.UNDETERMINED),
     ("unknown", NOT_OPEN, NO_ROUTE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
     ("not tested", NOT_OPEN, STOPPED): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
+    ("rejected or dropped", NOT_OPEN, NOT_TOLD_APART): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted like all", NOT_OPEN, ACCEPTED_LIKE_ALL): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("accepted and reset", NOT_OPEN, ACCEPTED_AND_RESET): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("lost", NOT_OPEN, LOST): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("icmp, inferred", NOT_OPEN, PROBABLY_PROHIBITED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("icmp, inferred, mute host", NOT_OPEN, PROBABLY_PROHIBITED_MUTE): (
+        UNSURE,
+        Finding.UNDETERMINED,
+        UNSURE,
+        Finding.UNDETERMINED,
+    ),
 }
 
 
@@ -406,6 +454,18 @@ ATTEMPTS = st.lists(
 )
 
 
+BETWEEN = (Reason.ANSWERS_EVERYTHING, Reason.RESET_AFTER_HANDSHAKE, Reason.ICMP_RATE_LIMITED)
+SEEN_ON = st.none() | st.just("seen on 8 of 100 ports")
+DETAILS: dict[Reason, st.SearchStrategy[str | None]] = {
+    Reason.ARP_FAILURE: st.none() | st.just("gateway 10.0.0.254"),
+    Reason.ANSWERS_EVERYTHING: st.none() | st.just(WINDOW_STAYS_ZERO),
+    Reason.NO_RESPONSE: st.none() | st.just("10.0.0.254 limits its ICMP errors, so this may be a rejection"),
+    Reason.LOST_CONTACT: st.none() | st.sampled_from(["answered until 12.3 s", OWN_ROUTE_LOST]),
+    **dict.fromkeys((Reason.PORT_UNREACH, Reason.ADMIN_PROHIBITED, Reason.HOST_UNREACH, Reason.NET_UNREACH), SEEN_ON),
+}
+"""What the engine may say beside a reason; of others anything."""
+
+
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
     state, reason = draw(st.sampled_from(LEGAL))
@@ -414,11 +474,11 @@ def observations(draw: st.DrawFn) -> Observation:
         state,
         reason,
         attempts=tuple(draw(ATTEMPTS)),
-        responder=draw(st.sampled_from([None, FIREWALL, "10.0.0.1"])) if unreachable else None,
+        responder=draw(st.sampled_from([None, FIREWALL, "10.0.0.1"])) if unreachable or reason in BETWEEN else None,
         icmp=draw(st.none() | st.tuples(st.sampled_from([3, 11]), st.integers(0, 15))) if unreachable else None,
         rtt_ms=draw(st.none() | st.floats(0, 3000)),
-        inferred=draw(st.booleans()),
-        detail=draw(st.none() | st.just("ENOTSUP")),
+        inferred=unreachable and draw(st.booleans()),
+        detail=draw(DETAILS.get(reason, st.none() | st.just("ENOTSUP"))),
     )
 
 
@@ -466,6 +526,12 @@ SENTENCES = {
         Seen(SILENT.observation, Facts(alive=True)),
         "No answer to 8 SYNs from 2 source ports in 4.3 s, while the same host rejected other ports.",
     ),
+    "dropped, or rejected by a router that limits its errors": (
+        REACH,
+        Seen(replace(SILENT.observation, detail="10.0.0.254 limits its ICMP errors, so this may be a rejection"), MUTE),
+        "No answer to 8 SYNs from 2 source ports in 4.3 s, and nothing else came from m1 (10.0.0.1) during this run "
+        "(10.0.0.254 limits its ICMP errors, so this may be a rejection).",
+    ),
     "one of one": (
         REACH,
         Seen(replace(SILENT.observation, attempts=(Attempt(0, 1.2, 40001, 1, "no-response"),)), Facts(1, True)),
@@ -477,6 +543,79 @@ SENTENCES = {
         "10.0.0.254 answered with ICMP administratively prohibited (3/13); that is not 10.0.0.1.",
     ),
     "rejected by itself": (REACH, REJECTED_BY_HOST, "The host itself answered with ICMP port unreachable (3/3)."),
+    "probably rejected on the way": (
+        REACH,
+        PROBABLY_PROHIBITED,
+        "Probably rejected by 10.0.0.254, which limits how many such answers it sends: "
+        "ICMP administratively prohibited (3/13), seen on 8 of 100 ports of this host.",
+    ),
+    "probably rejected by itself, nobody counted": (
+        REACH,
+        Seen(replace(REJECTED_BY_HOST.observation, inferred=True), ALIVE),
+        "Probably rejected by the host itself: ICMP port unreachable (3/3), seen on other ports of this host.",
+    ),
+    "probably rejected, as it should be": (
+        NOT_OPEN,
+        PROBABLY_PROHIBITED,
+        "10.0.0.254 probably rejects it, seen on 8 of 100 ports of this host.",
+    ),
+    "probably rejected, and nothing else": (
+        NOT_OPEN,
+        PROBABLY_PROHIBITED_MUTE,
+        "Probably rejected by 10.0.0.254, which limits how many such answers it sends: ICMP administratively "
+        "prohibited (3/13), seen on 8 of 100 ports of this host, and nothing came from m1 (10.0.0.1) itself during "
+        "this run.",
+    ),
+    "not reached, inferred": (
+        REACH,
+        Seen(replace(NO_HOST_THERE.observation, inferred=True), MUTE),
+        "10.0.0.254 reports that it cannot reach m1 (10.0.0.1) (ICMP host unreachable (3/1)), "
+        "seen on other ports of this host.",
+    ),
+    "rejected or dropped": (
+        REACH,
+        NOT_TOLD_APART,
+        "No answer, and 10.0.0.254 limits how many ICMP errors it sends: "
+        "whether this port is rejected or dropped could not be told.",
+    ),
+    "everything is accepted": (
+        REACH,
+        ACCEPTED_LIKE_ALL,
+        "m1 (10.0.0.1) accepts connections on random ports too, which nobody expects to be open: that this one was "
+        "accepted proves nothing. Probably 10.0.0.254, or something right behind it, answers for the host.",
+    ),
+    "everything is accepted, by whom is not known": (
+        REACH,
+        Seen(replace(ACCEPTED_LIKE_ALL.observation, responder=None), MUTE),
+        "m1 (10.0.0.1) accepts connections on random ports too, which nobody expects to be open: that this one was "
+        "accepted proves nothing. Something on the way, or on the host itself, answers for all its ports.",
+    ),
+    "accepted with a window of zero": (
+        REACH,
+        Seen(replace(ACCEPTED_LIKE_ALL.observation, detail=WINDOW_STAYS_ZERO), MUTE),
+        "The connection was accepted with a receive window of zero that never opened: a SYN proxy, probably "
+        "10.0.0.254 or something right behind it, answered for m1 (10.0.0.1) and nothing answers behind it, "
+        "or it is a tarpit.",
+    ),
+    "accepted and reset": (
+        REACH,
+        ACCEPTED_AND_RESET,
+        "The connection was accepted and reset at once: a SYN proxy, probably 10.0.0.254 or something right behind "
+        "it, answered for m1 (10.0.0.1) and nothing seems to listen behind it, or the service turns this machine away.",
+    ),
+    "lost": (
+        REACH,
+        LOST,
+        "m1 (10.0.0.1) stopped answering as before in the middle of the run (answered until 12.3 s), even on a port "
+        "that had answered: it banned this machine, restarted, or the network between went away. "
+        "What was not decided by then is not known.",
+    ),
+    "lost, by this machine": (
+        REACH,
+        Seen(replace(LOST.observation, detail=OWN_ROUTE_LOST), ALIVE),
+        "This machine lost its route to m1 (10.0.0.1) in the middle of the run. "
+        "What was not decided by then is not known.",
+    ),
     "a loop": (
         REACH,
         Seen(observation(PortState.FILTERED, Reason.NET_UNREACH, responder=FIREWALL, icmp=(11, 0)), MUTE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portcheck.engine.probe import PortState, Reason, Transport
+from portcheck.engine.probe import WINDOW_STAYS_ZERO, PortState, Reason, Transport
 from portcheck.model import Answers, Certainty, Expect, Finding, Gap, Level, Listen, Outcome, Phase
 from portcheck.verdict import Evidence
 
@@ -20,7 +20,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.SYN_ACK: "The handshake was completed.",
     Reason.CONN_REFUSED: "A TCP reset with the host's address as its sender, and no ICMP error beside it.",
     Reason.REFUSED_ORIGIN_UNKNOWN: "Refused, on a system that does not show whether by a reset or by an ICMP error.",
-    Reason.NO_RESPONSE: "Two attempts from two source ports got no answer.",
+    Reason.NO_RESPONSE: "Two attempts from two source ports got no answer, more where packets were lost.",
     Reason.PORT_UNREACH: "ICMP port unreachable (3/3; IPv6 1/4). For TCP that is a firewall; closed ports send resets.",
     Reason.ADMIN_PROHIBITED: "ICMP administratively prohibited (3/9, 3/10, 3/13 to 3/15; IPv6 1/1, 1/5, 1/6).",
     Reason.HOST_UNREACH: "ICMP host unreachable (3/1, 3/7, 3/8, 3/12; IPv6 1/3) from a router or firewall.",
@@ -29,6 +29,13 @@ REASONS: Mapping[Reason, str] = {
     Reason.ARP_FAILURE: "Our own kernel asked the network segment for the address, and nobody has it.",
     Reason.NO_ROUTE: "This machine has no route to the address; no packet left.",
     Reason.NAME_UNRESOLVED: "A name in the site file has no address.",
+    Reason.ICMP_RATE_LIMITED: "Silent behind `responder`, which limits its ICMP errors: rejected or dropped.",
+    Reason.ANSWERS_EVERYTHING: "Accepted, and so are two random ports that nobody expects: accepting proves nothing. "
+    f"Also, with `{WINDOW_STAYS_ZERO}` in `detail`, a connection over which nothing may ever be sent.",
+    Reason.RESET_AFTER_HANDSHAKE: "Accepted and reset within 50 ms or one round trip: a SYN proxy, or a service that "
+    "turns us away.",
+    Reason.LOST_CONTACT: "The address answered, and then not even a port that had answered did so as before: a ban, "
+    "a restart, or a network that went away.",
     Reason.DEADLINE: "The run reached its `--deadline` before this port was decided.",
     Reason.INTERRUPTED: "Ctrl-C or SIGTERM ended the run before this port was decided.",
     Reason.UNSUPPORTED: "This version has no probe for the transport (everything but TCP).",
@@ -132,7 +139,8 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
         "the way; one host alone points to its own firewall.",
     ),
     Finding.REJECTED: (
-        "Somebody answers the packet to a required port with an ICMP error, and is named.",
+        "Somebody answers the packet to a required port with an ICMP error, and is named. "
+        "Where it is only probable, other ports of the same host were seen to be rejected, see `inferred`.",
         "Ask whoever runs that address. When it is the host's own, look at the firewall on the host.",
     ),
     Finding.HOST_UNREACHABLE: (

@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -21,9 +22,22 @@ from typing import Any
 from unittest.mock import patch
 
 from portcheck import cli, documents
-from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Transport
-from portcheck.engine.tcp import TcpTiming
+from portcheck.engine.pace import JITTER_S, LIMITS, Speed
+from portcheck.engine.probe import (
+    Answered,
+    Attempt,
+    Observation,
+    PortState,
+    Probe,
+    ProbeSet,
+    Reason,
+    Tally,
+    Transport,
+)
+from portcheck.engine.timing import TcpTiming, timing_of
+from portcheck.measured import Measured
 from portcheck.model import LOCALHOST, Listen, Plan, Run, Selection
+from portcheck.probe_sets import of_plan, probe_sets
 from portcheck.run import conclude
 
 _STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -168,9 +182,16 @@ def _exit_status(words: list[str]) -> int:
 def _as_if_on_the_example(network: Network) -> Iterator[None]:
     """The program believes that it runs on the example's machine; nothing is sent."""
 
-    def execute(plan: Plan, selection: Selection, *, timing: TcpTiming, **rest: Any) -> Run:
-        measured = _measured(plan.probes(), network, timing)
-        ended_s = max((a.started_s + a.lasted_s for o in measured.values() for a in o.attempts), default=0.0)
+    def execute(plan: Plan, selection: Selection, *, kept: Iterable[Answered] = (), **rest: Any) -> Run:
+        measured = Measured(of_plan(plan, kept))
+        timing = timing_of(Speed(selection.speed))
+        ended_s = 0.0
+        for asked in probe_sets(plan, seed=_SEED, evidence=selection.evidence, kept=measured):
+            ended_s = max(ended_s, _started_s(len(asked.singly) + len(asked.in_bulk)))
+            for answered in _answered(asked, network, timing):
+                measured.take(answered)
+                if isinstance(answered, Observation):
+                    ended_s = max(ended_s, *(a.started_s + a.lasted_s for a in answered.attempts))
         finished = _STARTED + timedelta(seconds=ended_s)
         return conclude(plan, selection, measured, seed=_SEED, started=_STARTED, finished=finished, interrupted=None)
 
@@ -181,26 +202,40 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
         stack.enter_context(patch("portcheck.vantage.local.is_own", lambda address: address == _OWN_ADDRESS))
         stack.enter_context(patch("portcheck.vantage.local.machine_name", lambda: _MACHINE))
         # How long a plan takes at most depends on how many sockets this machine may open.
-        stack.enter_context(patch("portcheck.run.raise_descriptor_limit", lambda: 16_000))
+        stack.enter_context(patch("portcheck.cli.announcement.raise_descriptor_limit", lambda: 16_000))
         yield
 
 
 # --------------------------------------------------------------------------------- what the engine would report
 
 
-def _measured(probes: Iterable[Probe], network: Network, timing: TcpTiming) -> dict[Probe, Observation]:
-    answers = {probe: network.answer(probe.address, probe.port) for probe in probes}
-    heard: dict[str, int] = {}
-    for probe, answer in answers.items():
-        heard[probe.address] = heard.get(probe.address, 0) + (answer.state in (PortState.OPEN, PortState.CLOSED))
-    return {
-        probe: _observation(number, probe, answer, heard[probe.address] >= timing.trusted_answers, timing)
-        for number, (probe, answer) in enumerate(answers.items())
-    }
+def _answered(asked: ProbeSet, network: Network, timing: TcpTiming) -> Iterator[Answered]:
+    """Ports of a sweep that are not open are counted together, as the engine does it."""
+    answers = {port: network.answer(asked.address, port) for port in (*asked.singly, *asked.in_bulk)}
+    heard = sum(answer.state in (PortState.OPEN, PortState.CLOSED) for answer in answers.values())
+    alike: dict[Answer, list[int]] = {}
+    for number, (port, answer) in enumerate(answers.items()):
+        if port in asked.in_bulk and answer.state is not PortState.OPEN:
+            alike.setdefault(answer, []).append(port)
+        else:
+            probe = Probe(asked.address, Transport.TCP, port, asked.source_address)
+            yield _observation(number, probe, answer, heard >= timing.trusted_answers, timing)
+    for answer, ports in alike.items():
+        syns = answer.syns if answer.after_s is not None else 2 if heard >= timing.trusted_answers else 8
+        where = asked.address, asked.source_address
+        how = answer.responder, answer.icmp
+        yield Tally(*where, answer.state, answer.reason, array("H", ports), syns * len(ports), *how)
+
+
+def _started_s(number: int) -> float:
+    """When this port of an address is asked, at the pace of `--speed normal`."""
+    limits = LIMITS[Speed.NORMAL]
+    assert limits.flows_per_address is not None, "normal has a limit"
+    return round(0.002 + number * 0.0001 + number // limits.flows_per_address * (limits.flows_window_s + JITTER_S), 4)
 
 
 def _observation(number: int, probe: Probe, answer: Answer, trusted: bool, timing: TcpTiming) -> Observation:
-    started_s, port = round(0.002 + number * 0.0001, 4), 40_000 + 2 * number
+    started_s, port = _started_s(number), 40_000 + 2 * number
     if answer.after_s is None:
         # As the kernel repeats a SYN: at 1, 2 and 3 s.
         lasted_s, syns = (timing.trusted_attempt_s, 2) if trusted else (timing.attempt_s, 4)

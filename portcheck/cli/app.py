@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from portcheck import __version__
+from portcheck.cli.options import Asked, given, sharing, with_deadline
 
 app = typer.Typer(
     name="portcheck",
@@ -22,63 +23,6 @@ documents_app = typer.Typer(
     invoke_without_command=True, rich_markup_mode=None, help="The vendor documents: list, show, lint."
 )
 app.add_typer(documents_app, name="documents")
-
-Targets = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TARGET", help="Address, name, network (10.0.0.0/24) or name=address."),
-]
-Documents = Annotated[
-    list[str] | None,
-    typer.Option("--document", "-d", metavar="DOCUMENT", help="Id of a shipped document, or a file of your own."),
-]
-Roles = Annotated[
-    list[str] | None, typer.Option("--role", "-r", metavar="ROLE", help="Role of the targets in the documents.")
-]
-Expects = Annotated[
-    list[str] | None,
-    typer.Option("--expect", "-e", metavar="PORTS", help="Ports that must be reachable: 22/tcp,443/tcp or ssh."),
-]
-SiteFile = Annotated[
-    str | None, typer.Option("--site", "-s", metavar="FILE", help="Site file: the hosts and their roles.")
-]
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="HOST|ROLE|ADDRESS",
-        help="Where we stand: a host of the site or a role; without a site also the address to send from.",
-    ),
-]
-PhaseOption = Annotated[
-    str,
-    typer.Option("--phase", metavar="preinstall|installed", help="Before the install, or with the product running."),
-]
-Transports = Annotated[
-    list[str] | None,
-    typer.Option("--transport", metavar="tcp|udp", help="Only these transports (repeat it for several)."),
-]
-SweepOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sweep",
-        metavar="none|documented|all|PORTS",
-        help="TCP ports to look at beyond the required ones. Default: documented, or none without a document.",
-    ),
-]
-Features = Annotated[
-    list[str] | None,
-    typer.Option("--feature", metavar="NAME[=no]", help="A feature of a document that is in use, or is not."),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Weak passes and unprovable checks count as not sure.")]
-StrictSources = Annotated[
-    bool, typer.Option("--strict-sources", help="A port that is open here, but meant for others, fails.")
-]
-Deadline = Annotated[
-    str | None, typer.Option("--deadline", metavar="SECONDS", help="End the run then; the rest is not sure.")
-]
-MaxHosts = Annotated[
-    str, typer.Option("--max-hosts", metavar="NUMBER", help="Refuse to check more addresses than this.")
-]
 
 
 def _print_version(value: bool) -> None:
@@ -106,21 +50,30 @@ def _options(
 
 
 @app.command(short_help="Check the targets from here; report what is wrong.")
+@sharing
 def check(
-    targets: Targets = None,
-    documents: Documents = None,
-    roles: Roles = None,
-    expects: Expects = None,
-    site: SiteFile = None,
-    source: Source = None,
-    phase: PhaseOption = "installed",
-    transports: Transports = None,
-    sweep: SweepOption = None,
-    features: Features = None,
-    strict: Strict = False,
-    strict_sources: StrictSources = False,
-    deadline: Deadline = None,
-    max_hosts: MaxHosts = "65536",
+    asked: Asked,
+    context: typer.Context,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Weak passes and unprovable checks count as not sure.")
+    ] = False,
+    strict_sources: Annotated[
+        bool, typer.Option("--strict-sources", help="A port that is open here, but meant for others, fails.")
+    ] = False,
+    deadline: Annotated[
+        str | None, typer.Option("--deadline", metavar="SECONDS", help="End the run then; the rest is not sure.")
+    ] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Keep every attempt in the JSON, also of ports that are well.")
+    ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN.json",
+            help="Go on with a stopped run that was kept with -o: its answers are kept, only the rest is asked.",
+        ),
+    ] = None,
     report_format: Annotated[
         str, typer.Option("--format", metavar="terminal|json", help="What to print on stdout.")
     ] = "terminal",
@@ -139,34 +92,25 @@ def check(
     Exit status: 0 all that was asked for holds, 1 something failed, 2 unusable input, 3 nothing failed but
     something is not known.
     """
-    from portcheck.cli.check import read_count, read_phase, read_seconds, run_check, selection_of
+    from portcheck.cli.check import run_check
 
-    selection = selection_of(targets, documents, roles, expects, site, source, transports, sweep, features)
-    deadline_s = read_seconds("--deadline", deadline) if deadline is not None else None
-    selection = replace(selection, strict=strict, strict_sources=strict_sources, deadline_s=deadline_s)
-    number = read_count("--max-hosts", max_hosts)
-    raise typer.Exit(run_check(selection, read_phase(phase), number, report_format, outputs or []))
+    selection = replace(asked.selection, strict=strict, strict_sources=strict_sources, evidence=evidence)
+    asked = replace(asked, selection=with_deadline(selection, deadline))
+    stopped = None
+    if resume is not None:
+        from portcheck.cli.resume import go_on
+
+        stopped, asked = go_on(resume, asked, given(context))
+    raise typer.Exit(run_check(asked, report_format, outputs or [], stopped))
 
 
 @app.command(short_help="Show what `check` would send; send nothing.")
-def plan(
-    targets: Targets = None,
-    documents: Documents = None,
-    roles: Roles = None,
-    expects: Expects = None,
-    site: SiteFile = None,
-    source: Source = None,
-    phase: PhaseOption = "installed",
-    transports: Transports = None,
-    sweep: SweepOption = None,
-    features: Features = None,
-    max_hosts: MaxHosts = "65536",
-) -> None:
-    """Show what `check` would send: to whom, which ports, how many packets, how long at most. Sends nothing."""
-    from portcheck.cli.check import read_count, read_phase, selection_of, show_plan
+@sharing
+def plan(asked: Asked) -> None:
+    """Show what `check` would send: to whom, which ports, how many packets, how long it takes. Sends nothing."""
+    from portcheck.cli.check import show_plan
 
-    selection = selection_of(targets, documents, roles, expects, site, source, transports, sweep, features)
-    raise typer.Exit(show_plan(selection, read_phase(phase), read_count("--max-hosts", max_hosts)))
+    raise typer.Exit(show_plan(asked))
 
 
 @app.command(short_help="Explain one verdict of a kept run.")

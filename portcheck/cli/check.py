@@ -1,131 +1,96 @@
-"""`check` and `plan`: from options to a Selection, from a Run to the screen and the files."""
+"""`check` and `plan`: from what is asked to a Run, and to the screen and the files."""
 
 from __future__ import annotations
 
-import math
 import signal
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
+from portcheck.cli.announcement import announcement, forecast, size
+from portcheck.cli.options import Asked
 from portcheck.cli.output import ReportFile, columns, report_files, say, tell, wants_color
 from portcheck.cli.progress import progress
-from portcheck.engine.probe import Transport, Word
-from portcheck.engine.tcp import TcpTiming
-from portcheck.model import Phase, Plan, PortcheckError, Run, Selection
+from portcheck.engine.probe import Answered, Observation
+from portcheck.measured import size as size_of
+from portcheck.model import Plan, PortcheckError, Run, Selection
 from portcheck.plan import plan as make_plan
 from portcheck.printable import quoted
-from portcheck.run import execute, longest_s
+from portcheck.probe_sets import ports_by_address
+from portcheck.run import execute
 from portcheck.scoping import scope_of
-from portcheck.wording import plural
 
-_LARGE_PROBES = 20_000
-_LARGE_HOSTS = 256
-_NO_WORDS = frozenset({"no", "false", "off", "0"})
-_YES_WORDS = frozenset({"yes", "true", "on", "1"})
+if TYPE_CHECKING:
+    from portcheck.cli.resume import Stopped
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""End a measurement; what there is by then is reported."""
 
-def selection_of(
-    targets: Iterable[str] | None,
-    documents: Iterable[str] | None,
-    roles: Iterable[str] | None,
-    expects: Iterable[str] | None,
-    site: str | None,
-    source: str | None,
-    transports: Iterable[str] | None,
-    sweep: str | None,
-    features: Iterable[str] | None,
-) -> Selection:
-    """What to check, as one value: the options that `check` and `plan` share."""
-    names = tuple(documents or ())
-    return Selection(
-        targets=tuple(targets or ()),
-        documents=names,
-        roles=tuple(role for item in roles or () for role in item.split(",")),
-        expects=tuple(expects or ()),
-        site=site,
-        source=source,
-        features=_features(features or ()),
-        transports=tuple(_word("--transport", text, Transport).value for text in transports or ()),
-        sweep=sweep if sweep is not None else "documented" if names or site else "none",
-    )
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
-def _features(items: Iterable[str]) -> dict[str, bool]:
-    stated: dict[str, bool] = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if equals and value.lower() not in _NO_WORDS | _YES_WORDS:
-            raise PortcheckError(f"--feature {quoted(item)}: write {name} or {name}=no")
-        stated[name] = not equals or value.lower() in _YES_WORDS
-    return stated
+def run_check(asked: Asked, report_format: str, outputs: list[str], stopped: Stopped | None = None) -> int:
+    """Check, report, and return the exit status.
 
-
-W = TypeVar("W", bound=Word)
-
-
-def _word(option: str, text: str, words: type[W]) -> W:
-    for word in words:
-        if word.value == text:
-            return word
-    known = [word.value for word in words]
-    raise PortcheckError(f"{option} {quoted(text)}: write {', '.join(known[:-1])} or {known[-1]}")
-
-
-def read_phase(text: str) -> Phase:
-    """The phase of that name; PortcheckError when there is none."""
-    return _word("--phase", text, Phase)
-
-
-def read_seconds(option: str, text: str) -> float:
-    """A duration in seconds, at least 0.1.
-
-    Raises:
-        PortcheckError: it is none.
+    Args:
+        stopped: the run to go on with.
     """
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.1 <= seconds < math.inf:
-        raise PortcheckError(f"{option} {quoted(text)}: write seconds, 0.1 or more")
-    return seconds
-
-
-def read_count(option: str, text: str) -> int:
-    """A whole number, at least 1.
-
-    Raises:
-        PortcheckError: it is none.
-    """
-    if text.isascii() and text.isdigit() and len(text) < 40 and int(text) > 0:
-        return int(text)
-    raise PortcheckError(f"{option} {quoted(text)}: write a whole number, 1 or more")
-
-
-# ---------------------------------------------------------------------------------------------------- check
-
-
-def run_check(selection: Selection, phase: Phase, max_hosts: int, report_format: str, outputs: list[str]) -> int:
-    """Check, report, and return the exit status."""
     if report_format not in FORMATS:
         raise PortcheckError(f"--format {quoted(report_format)}: write {' or '.join(FORMATS)}")
-    plan = make_plan(scope_of(selection, phase, max_hosts))
-    with report_files(outputs) as files:
-        run = measured(plan, selection)
-        deliver(run, report_format, files)
+    plan = _planned(asked)
+    with _signals(signal.default_int_handler), report_files(outputs) as files:
+        run = measured(plan, asked.selection, stopped)
+        with _signals(signal.SIG_IGN):  # The run is there: it is not thrown away for an impatient Ctrl-C.
+            deliver(run, report_format, files)
     return run.summary.exit_status
 
 
-def measured(plan: Plan, selection: Selection) -> Run:
+@contextmanager
+def _signals(handler: Handler) -> Iterator[None]:
+    """What SIGTERM and Ctrl-C do while nothing is measured."""
+    before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _planned(asked: Asked) -> Plan:
+    return make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts))
+
+
+def measured(plan: Plan, selection: Selection, stopped: Stopped | None = None) -> Run:
     """Run the plan with progress on stderr; Ctrl-C and SIGTERM end it with what there is."""
-    timing = TcpTiming()
-    probes = plan.probes()
-    hosts = len({probe.address for probe in probes})
-    at_most_s = longest_s(probes, timing)
-    if len(probes) > _LARGE_PROBES or hosts > _LARGE_HOSTS:
-        tell(_size(len(probes), hosts, at_most_s))
-    with progress(len(probes), min(at_most_s, selection.deadline_s or at_most_s)) as report:
-        return execute(plan, selection, timing=timing, report=report, stop_signals=(signal.SIGINT, signal.SIGTERM))
+    kept = stopped.answers(plan) if stopped is not None else ()
+    left = _left(plan, kept)
+    ahead = forecast(left, selection)
+    if ahead.is_large:
+        tell(announcement(ahead))
+    if stopped is not None and left:
+        stopped.pause(left, selection.speed)
+    elif stopped is not None:
+        tell(f"{stopped.path}: nothing is left to ask: this is its report again, and no packet is sent")
+    with progress(ahead.ports, min(ahead.at_most_s, selection.deadline_s or ahead.at_most_s)) as decided:
+        return execute(
+            plan,
+            selection,
+            seed=stopped.seed if stopped is not None else None,
+            kept=kept,
+            progress=decided,
+            tell=tell,
+            stop_signals=STOP_SIGNALS,
+        )
+
+
+def _left(plan: Plan, kept: Iterable[Answered]) -> dict[str, int]:
+    """How many ports of each address are still to be asked."""
+    left = ports_by_address(plan)
+    for answered in kept:
+        address = answered.probe.address if isinstance(answered, Observation) else answered.address
+        left[address] -= size_of(answered)
+    return {address: ports for address, ports in left.items() if ports}
 
 
 def deliver(run: Run, report_format: str, files: list[ReportFile]) -> None:
@@ -169,26 +134,10 @@ FORMATS: Mapping[str, Callable[[Run], str]] = {"terminal": _terminal, "json": _j
 # ----------------------------------------------------------------------------------------------------- plan
 
 
-def show_plan(selection: Selection, phase: Phase, max_hosts: int) -> int:
+def show_plan(asked: Asked) -> int:
     """Print what a check would send. Nothing is sent, except that names are looked up."""
     from portcheck.reports import plan_text
 
-    plan = make_plan(scope_of(selection, phase, max_hosts))
-    probes = plan.probes()
-    size = _size(len(probes), len({probe.address for probe in probes}), longest_s(probes, TcpTiming()))
-    say(plan_text.render(plan, size, columns()))
+    plan = _planned(asked)
+    say(plan_text.render(plan, size(forecast(ports_by_address(plan), asked.selection)), columns()))
     return 0
-
-
-def _size(probes: int, hosts: int, at_most_s: float) -> str:
-    # Two attempts of four SYNs each, where nothing answers.
-    return (
-        f"{plural(probes, 'port')} at {plural(hosts, 'address', 'addresses')}: {plural(probes, 'packet')} when all "
-        f"answer, at most {probes * 8:,}; {_duration(at_most_s)} at most"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

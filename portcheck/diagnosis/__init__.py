@@ -7,11 +7,13 @@ twenty ports of one host are that host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from portcheck.diagnosis.causes import CAUSES, Cause
 from portcheck.diagnosis.group import GRAVITY, Context, Group
 from portcheck.model import Diagnosis, Vantage, Verdict
+
+_SWEPT_NAMED = 24
 
 
 def diagnose(verdicts: tuple[Verdict, ...], vantage: Vantage, titles: Mapping[str, str]) -> tuple[Diagnosis, ...]:
@@ -35,8 +37,20 @@ def _describe(cause: Cause, group: Group) -> Diagnosis:
         headline=cause.headline(group),
         lines=(*cause.evidence(group), *group.services, *group.places),
         remedy=cause.remedy(group),
-        checks=tuple(verdict.check.id for verdict in group.verdicts),
+        checks=tuple(_ids(group.verdicts)),
+        count=group.check_count,
     )
+
+
+def _ids(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Of every check by itself; of swept ports with one answer the first few, which stand for thousands."""
+    swept_left = _SWEPT_NAMED
+    for verdict in verdicts:
+        if not verdict.alike:
+            yield verdict.check.id
+        for port in verdict.alike[:swept_left]:
+            swept_left -= 1
+            yield f"{verdict.check.id.rpartition('/')[0]}/{port}"
 
 
 def _hosts_by_role(verdicts: tuple[Verdict, ...]) -> dict[str, frozenset[str]]:

@@ -34,9 +34,7 @@ CAUSES: tuple[Cause, ...] = (
         take.of_nothing_but_mute_hosts,
         take.all_together,
         lambda group: f"No host answers at all: {group.hosts_with_addresses}",
-        lambda group: (
-            f"{plural(group.port_count, 'port')} asked, {plural(len(group.verdicts), 'check')}, all silent.",
-        ),
+        lambda group: (f"{plural(group.port_count, 'port')} asked, {plural(group.check_count, 'check')}, all silent.",),
         say.ask_for_the_way_out,
     ),
     Cause(
@@ -59,6 +57,37 @@ CAUSES: tuple[Cause, ...] = (
         take.by_host,
         say.unreachable_headline,
         remedy=say.advise("Is the host up, and is its address right?"),
+    ),
+    Cause(
+        "lost-contact",
+        take.with_reason(Reason.LOST_CONTACT),
+        take.by_lost_host,
+        say.lost_headline,
+        remedy=say.find_what_was_lost,
+    ),
+    Cause(
+        "answers-everything",
+        take.with_reason(Reason.ANSWERS_EVERYTHING),
+        take.by_host_and_detail,
+        say.accepting_headline,
+        remedy=say.ask_who_accepts,
+    ),
+    Cause(
+        "reset-after-handshake",
+        take.with_reason(Reason.RESET_AFTER_HANDSHAKE),
+        take.by_host,
+        say.of_ports("{ports} on {where} {be} accepted and reset at once"),
+        remedy=say.advise(
+            "Look on the host whether anything listens there. If so, look whom the service lets in, "
+            "or check from a machine behind the proxy."
+        ),
+    ),
+    Cause(
+        "icmp-rate-limited",
+        take.with_reason(Reason.ICMP_RATE_LIMITED),
+        take.by_host,
+        say.of_ports("{ports} on {where} {be} rejected or dropped, which of the two is not known"),
+        remedy=say.advise("To learn which, check one of these ports alone with -e."),
     ),
     Cause(
         "name-unresolved",
@@ -86,20 +115,20 @@ CAUSES: tuple[Cause, ...] = (
         "unfinished",
         take.with_reason(Reason.DEADLINE, Reason.INTERRUPTED),
         take.by_reason,
-        lambda group: f"{plural(len(group.verdicts), 'check')} of {listed(group.hosts)} not finished",
+        lambda group: f"{plural(group.check_count, 'check')} of {listed(group.hosts)} not finished",
         lambda group: (_UNFINISHED[group.first.observation.reason],),
     ),
     Cause(
         "own-limits",
         take.with_reason(Reason.LOCAL_FD_LIMIT, Reason.LOCAL_NO_PORTS, Reason.LOCAL_ERROR),
         take.by_reason,
-        lambda group: f"{plural(len(group.verdicts), 'check')} could not be made from this machine",
+        lambda group: f"{plural(group.check_count, 'check')} could not be made from this machine",
     ),
     Cause(
         "blocked",
         take.with_finding(Finding.BLOCKED),
         take.by_same_hosts,
-        say.of_ports("{ports} {be} dropped on the way to {where}"),
+        say.of_ports("{ports} {be} {probably}dropped on the way to {where}"),
         say.because_and_pattern,
         say.allow,
     ),
@@ -107,8 +136,8 @@ CAUSES: tuple[Cause, ...] = (
         "rejected",
         take.with_finding(Finding.REJECTED),
         take.by_same_hosts,
-        say.of_ports("{ports} on {where} {be} rejected by {responder}"),
-        say.because_and_pattern,
+        say.of_ports("{ports} on {where} {be} {probably}rejected by {responder}"),
+        say.rejection_and_pattern,
         say.ask_responder,
     ),
     Cause(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from portcheck.model import Check, Expect, Family, Outcome, Vantage, Verdict
+from portcheck.engine.probe import Transport
+from portcheck.model import Expect, Family, Outcome, Vantage, Verdict
 from portcheck.ports import format_by_transport
 from portcheck.wording import listed
 
 GRAVITY = (Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE)
 _PORTS_NAMED = 3
+_RUNS_NAMED = 100
+"""Runs of port numbers in a headline; every second port of a host would be 30,000 of them."""
 _SERVICES_NAMED = 12
 _FAMILY_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
@@ -39,8 +42,8 @@ class Group:
 
     @property
     def first(self) -> Verdict:
-        """The gravest, whose sentence stands for all."""
-        return min(self.verdicts, key=lambda verdict: GRAVITY.index(verdict.outcome))
+        """The gravest, whose sentence stands for all; of those one that was seen, not inferred."""
+        return min(self.verdicts, key=lambda verdict: (GRAVITY.index(verdict.outcome), verdict.observation.inferred))
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -48,11 +51,24 @@ class Group:
 
     @property
     def ports(self) -> str:
-        return _ports([verdict.check for verdict in self.verdicts])
+        """`5050/tcp Mesos Master`; with many ports only their number and, of these, the first."""
+        if self.port_count > _PORTS_NAMED:
+            return f"{self.port_count:,} ports ({self._some_port_numbers})"
+        named = {port: v.check.services for v in self.verdicts for port in _port_texts(v)}
+        return listed([f"{port} {services[0]}" if services else port for port, services in named.items()])
 
     @property
     def port_count(self) -> int:
-        return len({(v.check.transport, v.check.port) for v in self.verdicts})
+        return len(self._keys())
+
+    @property
+    def check_count(self) -> int:
+        return sum(verdict.count for verdict in self.verdicts)
+
+    def _keys(self) -> dict[tuple[Transport, int | None], None]:
+        """Every port once, in the order of the verdicts."""
+        distinct = {verdict.port_set: verdict for verdict in self.verdicts}
+        return dict.fromkeys(key for verdict in distinct.values() for key in verdict.keys)
 
     @property
     def where(self) -> str:
@@ -90,7 +106,13 @@ class Group:
     @property
     def port_numbers(self) -> str:
         """`53, 80, 443/tcp and 53/udp`."""
-        return _port_numbers(verdict.check for verdict in self.verdicts)
+        return format_by_transport(self._keys())
+
+    @property
+    def _some_port_numbers(self) -> str:
+        """The same, cut where it would fill the screen."""
+        runs = self.port_numbers.split(", ")
+        return ", ".join(runs) if len(runs) <= _RUNS_NAMED else f"{', '.join(runs[:_RUNS_NAMED])} ..."
 
     @property
     def sender(self) -> str:
@@ -131,13 +153,5 @@ def _is_other(verdict: Verdict, addresses: set[str | None]) -> bool:
     return verdict.check.address is not None and verdict.check.address not in addresses
 
 
-def _ports(checks: list[Check]) -> str:
-    """`5050/tcp Mesos Master`; with many ports only their number and the numbers themselves."""
-    named = {check.port_text: check.services for check in checks}
-    if len(named) > _PORTS_NAMED:
-        return f"{len(named)} ports ({_port_numbers(checks)})"
-    return listed([f"{port} {services[0]}" if services else port for port, services in named.items()])
-
-
-def _port_numbers(checks: Iterable[Check]) -> str:
-    return format_by_transport((check.transport, check.port) for check in checks)
+def _port_texts(verdict: Verdict) -> Iterator[str]:
+    return (f"{transport}" if port is None else f"{port}/{transport}" for transport, port in verdict.keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from portcheck.engine.probe import Reason
+from portcheck.engine.probe import OWN_ROUTE_LOST, Reason
 from portcheck.model import Expect, Finding, Verdict
 
 _TOO_MANY_FOR_CHANCE = 3
@@ -16,21 +16,18 @@ Takes = Callable[[list[Verdict], tuple[Verdict, ...]], list[Verdict]]
 
 def of_nothing_but_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     """Several hosts, and none of them ever answered: what they share is this machine and its way out."""
-    hosts = {v.check.host for v in everything if v.observation.attempts}
-    silent = all(v.observation.reason is Reason.NO_RESPONSE for v in everything if v.observation.attempts)
+    hosts = {v.check.host for v in everything if v.asked}
+    silent = all(v.observation.reason is Reason.NO_RESPONSE for v in everything if v.asked)
     return of_mute_hosts(candidates, everything) if silent and len(hosts) > 1 else []
 
 
 def of_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     """Hosts of which several ports were asked and nothing ever came."""
-    asked: dict[str, list[Verdict]] = {}
-    for verdict in everything:
-        if verdict.check.address is not None and verdict.observation.attempts:
-            asked.setdefault(verdict.check.address, []).append(verdict)
+    asked = _by_address(v for v in everything if v.asked)
     mute = {
         address
         for address, verdicts in asked.items()
-        if len(verdicts) > 1 and all(v.observation.reason is Reason.NO_RESPONSE for v in verdicts)
+        if sum(v.count for v in verdicts) > 1 and all(v.observation.reason is Reason.NO_RESPONSE for v in verdicts)
     }
     return [v for v in candidates if v.check.address in mute and v.observation.reason is Reason.NO_RESPONSE]
 
@@ -66,10 +63,7 @@ def unprovable(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> li
 
 def whole_hosts_refuse(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     """Hosts that refuse every required port: the product is not running there."""
-    required: dict[str, list[Verdict]] = {}
-    for verdict in everything:
-        if verdict.check.expect is Expect.REACHABLE and verdict.check.address and verdict.check.probe:
-            required.setdefault(verdict.check.address, []).append(verdict)
+    required = _by_address(v for v in everything if v.check.expect is Expect.REACHABLE and v.check.probe is not None)
     idle = {
         address
         for address, verdicts in required.items()
@@ -82,6 +76,14 @@ def the_rest(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list
     return list(candidates)
 
 
+def _by_address(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+    by_address: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.check.address is not None:
+            by_address.setdefault(verdict.check.address, []).append(verdict)
+    return by_address
+
+
 Groups = Callable[[list[Verdict]], list[tuple[Verdict, ...]]]
 
 
@@ -90,7 +92,21 @@ def all_together(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
 
 
 def by_host(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
-    return _partition(verdicts, lambda verdict: (verdict.check.host, verdict.observation.responder))
+    return _partition(verdicts, _host)
+
+
+def by_host_and_detail(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Where the detail makes it another thing to act on."""
+    return _partition(verdicts, lambda verdict: (*_host(verdict), verdict.observation.detail))
+
+
+def by_lost_host(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Each host that fell silent; all together where it was this machine that lost its network."""
+
+    def lost(verdict: Verdict) -> object:
+        return None if verdict.observation.detail == OWN_ROUTE_LOST else verdict.check.host
+
+    return _partition(verdicts, lost)
 
 
 def by_reason(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
@@ -111,17 +127,26 @@ def by_same_hosts(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
 
 
 def by_port(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
-    return _partition(verdicts, lambda verdict: (verdict.check.transport, verdict.check.port, verdict.outcome))
+    return _partition(verdicts, lambda verdict: (verdict.port_set, verdict.outcome))
+
+
+def _host(verdict: Verdict) -> tuple[object, object]:
+    return verdict.check.host, verdict.observation.responder
 
 
 def _failure(verdict: Verdict) -> object:
-    return verdict.check.transport, verdict.check.port, verdict.outcome, *_who_says_no(verdict)
+    return verdict.port_set, verdict.outcome, *_who_says_no(verdict)
 
 
-def _who_says_no(verdict: Verdict) -> tuple[object, object]:
-    """Who sent the ICMP error; every host that rejects by itself counts as one and the same."""
+def _who_says_no(verdict: Verdict) -> tuple[object, ...]:
+    """Who rejects it and in which words; every host that does it by itself counts as one and the same.
+
+    By the reason and not by the ICMP code: an inferred rejection belongs to the seen ones, and may have no code.
+    The detail of a silence says what else it may be.
+    """
     seen = verdict.observation
-    return ("itself" if seen.rejected_by_target else seen.responder), seen.icmp
+    doubt = seen.detail if seen.reason is Reason.NO_RESPONSE else None
+    return ("itself" if seen.rejected_by_target else seen.responder), seen.reason, doubt
 
 
 def _partition(verdicts: Iterable[Verdict], key: Callable[[Verdict], object]) -> list[tuple[Verdict, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from portcheck.diagnosis.group import Group
-from portcheck.engine.probe import PortState
+from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Observation, PortState, Reason
 from portcheck.model import Expect
 from portcheck.wording import are, listed, plural, these
 
@@ -25,6 +25,19 @@ def because_and_pattern(group: Group) -> tuple[str, ...]:
     """The first verdict's sentence, and what the other hosts of the same port tell about the place of the rule."""
     pattern = _pattern(group)
     return (*because(group), *([pattern] if pattern else []))
+
+
+def rejection_and_pattern(group: Group) -> tuple[str, ...]:
+    """The same with the share that was seen, where it was not seen on all."""
+    sentence, *pattern = because_and_pattern(group)
+    seen = sum(verdict.count for verdict in group.verdicts if not verdict.observation.inferred)
+    inferred = [verdict.observation for verdict in group.verdicts if verdict.observation.inferred]
+    if not seen or not inferred:
+        return (sentence, *pattern)
+    # Without a detail it was not a limit that made the engine infer.
+    why = f" because {group.rejected_by} limits how many ICMP errors it sends" if inferred[0].detail else ""
+    of = "them" if group.check_count == group.port_count else plural(group.check_count, "check")
+    return sentence, f"Seen on {seen:,} of {of}; the others stayed silent{why}, so they are inferred.", *pattern
 
 
 def _pattern(group: Group) -> str | None:
@@ -95,6 +108,38 @@ def ask_for_the_way_out(group: Group) -> str | None:
     )
 
 
+def find_what_was_lost(group: Group) -> str | None:
+    if group.first.observation.detail == OWN_ROUTE_LOST:
+        return "Look at this machine's interfaces and routes, then run again."
+    return "Ask whoever runs the intrusion protection there, then run again with --speed polite."
+
+
+def ask_who_accepts(group: Group) -> str | None:
+    seen = group.first.observation
+    if seen.responder is None or seen.rejected_by_target:
+        return "Look on the host itself what listens there, or check from a machine that is nearer to it."
+    return f"Check from a machine behind {seen.responder}, or ask whoever runs it to let this machine pass."
+
+
+def lost_headline(group: Group) -> str:
+    checks = plural(group.check_count, "check")
+    if group.first.observation.detail == OWN_ROUTE_LOST:
+        return f"This machine lost its network in the middle of the run: {checks} of {listed(group.hosts)} not decided"
+    return f"Contact with {group.hosts_with_addresses} was lost in the middle of the run: {checks} not decided"
+
+
+def accepting_headline(group: Group) -> str:
+    """Of a whole host, or of ports over which nothing can be sent."""
+    seen = group.first.observation
+    if seen.detail == WINDOW_STAYS_ZERO:
+        return f"{group.ports} on {group.where}: accepted, but nothing can ever be sent"
+    undecided = f"{plural(group.port_count, 'port')} not decided"
+    if seen.responder is None or seen.rejected_by_target:
+        return f"{group.hosts_with_addresses} seems to accept every connection: {undecided}"
+    device = f"{seen.responder}, or something right behind it,"
+    return f"{device} probably answers for {group.hosts_with_addresses}: {undecided}"
+
+
 def mute_headline(group: Group) -> str:
     hosts = group.hosts_with_addresses
     does = "does" if len(group.hosts) == 1 else "do"
@@ -122,11 +167,11 @@ def doubtful_headline(group: Group) -> str:
 
 
 def unsupported_headline(group: Group) -> str:
-    return plural(len(group.verdicts), f"{group.first.check.transport.upper()} flow")
+    return plural(group.check_count, f"{group.first.check.transport.upper()} flow")
 
 
 def of_ports(text: str) -> Sentence:
-    """A headline over ports and hosts: {ports}, {where}, {be}, {these}, {answer}, {responder}."""
+    """A headline over ports and hosts: {ports}, {where}, {be}, {these}, {answer}, {probably}, {responder}."""
 
     def headline(group: Group) -> str:
         return text.format(
@@ -135,7 +180,13 @@ def of_ports(text: str) -> Sentence:
             be=are(group.port_count),
             these=these(group.port_count),
             answer="answers" if group.port_count == 1 else "answer",
+            probably="probably " if _is_guess(group.first.observation) else "",
             responder=group.rejected_by,
         )
 
     return headline
+
+
+def _is_guess(seen: Observation) -> bool:
+    """Inferred, or a silence that a limit on ICMP errors may explain: the detail says so."""
+    return seen.inferred or (seen.reason is Reason.NO_RESPONSE and seen.detail is not None)

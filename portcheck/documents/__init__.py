@@ -8,7 +8,7 @@ from pathlib import Path
 from portcheck.documents.reading import read_document
 from portcheck.model import Document, PortcheckError
 from portcheck.printable import quoted
-from portcheck.records import did_you_mean
+from portcheck.wording import did_you_mean
 from portcheck.yaml_input import describe
 
 __all__ = ["find", "is_path", "load", "load_with_warnings", "shipped"]

@@ -20,7 +20,8 @@ from portcheck.model import (
     Role,
 )
 from portcheck.printable import printable
-from portcheck.records import Entry, Item, did_you_mean, read_record
+from portcheck.records import Entry, Item, read_record
+from portcheck.wording import did_you_mean
 from portcheck.yaml_input import Problem, Problems
 
 _MANY_PORTS = 16

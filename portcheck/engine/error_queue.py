@@ -23,10 +23,11 @@ _EXTENDED_ERR = struct.Struct("=IBBBBII")
 _ORIGIN_ICMP = 2
 _ORIGIN_ICMP6 = 3
 
-_RECVERR: Dict[int, Tuple[int, int]] = {
+RECVERR: Dict[int, Tuple[int, int]] = {
     socket.AF_INET: (socket.IPPROTO_IP, _IP_RECVERR),
     socket.AF_INET6: (socket.IPPROTO_IPV6, _IPV6_RECVERR),
 }
+"""The option that asks for the queue, by family. Over IPv6 a reject is otherwise seen one second late (measured)."""
 
 # RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1.
 ICMP4_REASONS: Dict[Tuple[int, int], Reason] = {
@@ -89,24 +90,15 @@ def tells_refusals_apart() -> bool:
     return release is not None and (int(release.group(1)), int(release.group(2))) >= (5, 8)
 
 
-def enable(sock: socket.socket) -> None:
-    """Ask for the error queue. Over IPv6 a reject is otherwise seen one second late (measured)."""
-    if sys.platform.startswith("linux"):
-        level, option = _RECVERR[sock.family]
-        sock.setsockopt(level, option, 1)
-
-
-def read(sock: socket.socket) -> Optional[IcmpError]:
-    """Take one ICMP error from the queue of a non-blocking socket; None when there is none."""
-    if not sys.platform.startswith("linux"):
-        return None
+def read(sock: socket.SocketType) -> Optional[IcmpError]:
+    """Take one ICMP error from the queue of a non-blocking socket of Linux; None when there is none."""
     try:
         _, ancillary, _, _ = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
     except OSError:
         # EAGAIN: empty. Anything else is the socket's own pending error, which SO_ERROR reports.
         return None
     for level, kind, data in ancillary:
-        if (level, kind) == _RECVERR[sock.family] and len(data) >= _EXTENDED_ERR.size:
+        if (level, kind) == RECVERR[sock.family] and len(data) >= _EXTENDED_ERR.size:
             error = parse(data)
             if error is not None:
                 return error

@@ -5,7 +5,7 @@ The words are nmap's where nmap has a word, see docs/reference/states-and-reason
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple, Union
 
 
 class Word(str, Enum):
@@ -52,6 +52,10 @@ class Reason(Word):
     # With state UNKNOWN only:
     NO_ROUTE = "no-route"
     NAME_UNRESOLVED = "name-unresolved"
+    ICMP_RATE_LIMITED = "icmp-rate-limited"
+    ANSWERS_EVERYTHING = "answers-everything"
+    RESET_AFTER_HANDSHAKE = "reset-after-handshake"
+    LOST_CONTACT = "lost-contact"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
     UNSUPPORTED = "unsupported"
@@ -59,6 +63,12 @@ class Reason(Word):
     LOCAL_FD_LIMIT = "local-fd-limit"
     LOCAL_NO_PORTS = "local-no-ports"
     LOCAL_ERROR = "local-error"
+
+
+WINDOW_STAYS_ZERO = "its window stays zero"
+"""Detail of ANSWERS_EVERYTHING: this connection was accepted, and nothing may ever be sent over it."""
+OWN_ROUTE_LOST = "this machine lost its way to it"
+"""Detail of LOST_CONTACT: it is our own network that went away."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,28 @@ class Probe:
     transport: Transport
     port: int
     source_address: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """TCP ports of one address, as the engine is given them: nothing of what is expected.
+
+    Attributes:
+        address: IPv4 or IPv6 literal, as in Probe.
+        singly: ports each of which is reported in an Observation with all its attempts.
+        in_bulk: ports of a sweep, array("H") or the like; ordinary answers are counted in a Tally, the open ones
+            and others that are out of the ordinary are reported singly. Disjoint from `singly`.
+        decoys: ports that nobody expects to be open: when they are, somebody accepts every connection.
+        source_address: as in Probe.
+        canaries: ports that answered in an earlier run, and how: a host that is silent there now is lost.
+    """
+
+    address: str
+    singly: Sequence[int]
+    in_bulk: Sequence[int] = ()
+    decoys: Sequence[int] = ()
+    source_address: Optional[str] = None
+    canaries: Sequence[Tuple[int, PortState]] = ()
 
 
 @dataclass(frozen=True)
@@ -104,12 +136,14 @@ class Observation:
     """What the network answered to one probe.
 
     Attributes:
-        responder: address that sent the ICMP error, None without one.
+        responder: address that sent the ICMP error; with `answers-everything` and `reset-after-handshake` that of
+            the router at which, or right behind which, somebody accepts connections. None when not known.
         icmp: (type, code) of that error.
         errno: the kernel's error number, None without one.
         rtt_ms: from the SYN that was answered to its answer, None without an answer.
         flaky: answered, but only after the first SYN went unanswered.
-        inferred: concluded from other ports of the same address, not from this port's own answer.
+        inferred: concluded from other answers of this run, not from this port's own answer; the detail says from
+            what ("seen on 8 of 100 ports").
         detail: a word or a short sentence that refines the reason.
     """
 
@@ -129,3 +163,29 @@ class Observation:
     def rejected_by_target(self) -> bool:
         """The ICMP error came from the probed address itself; the kernel names senders without their zone."""
         return self.responder is not None and self.responder.partition("%")[0] == self.probe.address.partition("%")[0]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the network answered alike to many ports of one sweep: a row of Observations without their attempts.
+
+    Attributes:
+        ports: array("H"), in no order; no port is in two tallies of an address.
+        syns: packets that were sent for all of them together.
+        state, reason, responder, icmp, inferred, detail: as in Observation.
+    """
+
+    address: str
+    source_address: Optional[str]
+    state: PortState
+    reason: Reason
+    ports: Sequence[int]
+    syns: int
+    responder: Optional[str] = None
+    icmp: Optional[Tuple[int, int]] = None
+    inferred: bool = False
+    detail: Optional[str] = None
+
+
+Answered = Union[Observation, Tally]
+"""What the engine reports: every port of a ProbeSet is in exactly one of these."""

@@ -20,8 +20,13 @@ class EpollReadiness:
         return self._epoll.fileno()
 
     def watch(self, fd: int) -> None:
+        """Ready when the connect() has come to something."""
         self._epoll.register(fd, select.EPOLLOUT)
         self._watched += 1
+
+    def hold(self, fd: int) -> None:
+        """From now on ready when the other side says something: data, its end, a reset."""
+        self._epoll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP)
 
     def forget(self, fd: int) -> None:
         """Only counted: a closed socket leaves the epoll by itself."""
@@ -47,6 +52,9 @@ class SelectorReadiness:
     def watch(self, fd: int) -> None:
         self._selector.register(fd, selectors.EVENT_WRITE)
 
+    def hold(self, fd: int) -> None:
+        self._selector.modify(fd, selectors.EVENT_READ)
+
     def forget(self, fd: int) -> None:
         self._selector.unregister(fd)
 
@@ -60,6 +68,6 @@ class SelectorReadiness:
 Readiness = Union[EpollReadiness, SelectorReadiness]
 
 
-def new_readiness() -> Readiness:
-    """The fastest kind that this platform has."""
-    return EpollReadiness() if hasattr(select, "epoll") else SelectorReadiness()
+def new_readiness(portable: bool) -> Readiness:
+    """The fastest kind that this platform has; the portable one where that is asked for."""
+    return EpollReadiness() if hasattr(select, "epoll") and not portable else SelectorReadiness()

@@ -1,46 +1,54 @@
 """The TCP engine: what does connect() to each of these ports come to, and who says so?
 
-Every attempt is a non-blocking connect() of its own socket. An answer decides at once. Silence is believed
-only after two attempts from different source ports, because a packet may be lost, and a stateless rule or
-an ECMP path can swallow one 4-tuple for ever. Trouble of our own (descriptors, ports, routes, our firewall)
-is state `unknown`, never a verdict about the port.
+Every attempt is a non-blocking connect() of its own socket. An answer decides at once. Silence is believed last:
+only after attempts from different source ports, because a packet may be lost, and a stateless rule or an ECMP path
+can swallow one 4-tuple for ever; and only when the host is known to talk to us still (contact.py), when lost SYNs
+were accounted for (loss.py) and responders that limit their errors were heard (hearing.py). Trouble of our own
+(descriptors, ports, routes, our firewall) is state `unknown`, never a verdict about the port.
 
 Silence counts only when it was listened to. A process that was stopped, starved or held up by `report` finds
 deadlines passed and answers waiting: every turn takes the answers first, and ends only attempts that were due
 before it looked.
-
-The rule against a false "connected": when an ICMP error arrives on another CPU, epoll wakes before the
-socket's error is set, and SO_ERROR reads 0. So: error queue first, then SO_ERROR, then getpeername() must
-succeed, otherwise keep waiting (0 false in 44,220 rejected connects; asyncio's sock_connect: 7 in 15,000).
 """
 
 import asyncio
 import errno
 import heapq
+import random
 import socket
-import struct
-import sys
+import zlib
+from array import array
 from collections import deque
+from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from . import error_queue
-from .addresses import SockAddr, family_of, is_own, socket_address, source_towards
+from .addresses import family_of, is_own, socket_address, source_towards
+from .connection import NOTHING, REFUSED, Connector, Heard, Socket, reset_when_closed, source_of, with_port
+from .contact import Contact
 from .descriptors import raise_descriptor_limit
 from .error_queue import IcmpError
+from .loss import SYNS_PER_ATTEMPT
 from .neighbours import Neighbours, NextHop, Search
-from .probe import Attempt, Observation, PortState, Probe, Reason
+from .own_network import OwnNetwork, route_fingerprint
+from .pace import Pace
+from .probe import (
+    OWN_ROUTE_LOST,
+    WINDOW_STAYS_ZERO,
+    Answered,
+    Attempt,
+    Observation,
+    PortState,
+    ProbeSet,
+    Reason,
+)
 from .readiness import Readiness, new_readiness
-from .timing import ATTEMPTS, TcpTiming
+from .responders import Responder
+from .scout import Scout, cores
+from .settling import Settling
+from .target import Alike, Asking, Kind, Path, Target, Then
+from .timing import MOST_ACTIVE, TcpTiming
 
 __all__ = ["TcpEngine", "TcpTiming"]
-
-_LINUX = sys.platform.startswith("linux")
-_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the port at connect(), per destination
-_TCP_SYNCNT = 7  # linux/tcp.h
-_TCP_INFO = 11
-_TCP_INFO_TOTAL_RETRANS = 100  # offset of tcpi_total_retrans in struct tcp_info
-_SYN_RETRIES = 6  # the kernel's default; a node may have lowered net.ipv4.tcp_syn_retries
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 _OWN_LIMITS: Dict[int, Reason] = {
     errno.EMFILE: Reason.LOCAL_FD_LIMIT,
@@ -66,8 +74,6 @@ class Answer(NamedTuple):
 
 _ERRNO_ANSWERS: Dict[int, Answer] = {
     errno.ECONNREFUSED: Answer(PortState.CLOSED, Reason.CONN_REFUSED),
-    # RFC 9293 section 3.10.7.3: in SYN-SENT a reset counts only with an acceptable ACK: an RST too.
-    errno.ECONNRESET: Answer(PortState.CLOSED, Reason.CONN_REFUSED),
     errno.EACCES: Answer(PortState.UNKNOWN, Reason.LOCAL_FIREWALL),
     errno.EPERM: Answer(PortState.UNKNOWN, Reason.LOCAL_FIREWALL),
     errno.EHOSTUNREACH: Answer(PortState.FILTERED, Reason.HOST_UNREACH),
@@ -81,83 +87,94 @@ _OF_THE_WAY = (Reason.HOST_UNREACH, Reason.NET_UNREACH)
 _NO_ROUTE_AT_ONCE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 """From connect() itself, before any packet left: our own routing table answers."""
 
-
 _FIRST_SYN_S = 0.9
 """An answer within this time answers the first SYN: the kernel repeats it after 1 s."""
+_ALONE_S = 0.9
+"""One SYN and no repetition, which would take a token from the next one."""
+_HOPS_S = 0.9
+_MOST_AT_ONCE = 2
+"""Connections to one port."""
 _LAUNCHES_PER_TURN = 256
 """Sockets started before the loop looks at the answers again."""
+_LAUNCHES_PER_TARGET = 16
+"""Of these, how many go to one target before it is the next one's turn."""
+_ADMITTED_AT_ONCE = 64
+_PORTS_FOR_SCOUTS = 8192
+"""Fewer are asked before another process has started."""
+_ANSWERS_FOR_SCOUTS = 1024
+_REFUSING = 0.9
+_MOST_CORES = 8
 _PAUSE_S = 0.05
 
 
-class _Target:
-    """What is known of one address during the run."""
-
-    __slots__ = ("answers", "hop", "in_progress", "late_answers", "unreachable", "waiting")
-
-    def __init__(self, hop: NextHop) -> None:
-        self.hop = hop
-        self.in_progress = 0
-        self.answers = 0
-        self.late_answers = 0
-        self.unreachable: Optional[Observation] = None
-        self.waiting: Deque["_Inquiry"] = deque()
-
-    @property
-    def nobody_there(self) -> Optional[Observation]:
-        """An answer that explains silence: the address is not reached at all. None without one."""
-        if self.answers:
-            return None
-        return self.unreachable or (None if self.hop.answered else self.hop.absent)
-
-
-class _Inquiry:
-    """One probe in progress: its live sockets and what its ended attempts came to."""
-
-    __slots__ = ("attempts", "done", "live", "probe", "queued", "short_since", "started", "target")
-
-    def __init__(self, probe: Probe, target: _Target) -> None:
-        self.probe = probe
-        self.target = target
-        self.started = 0
-        self.live: List[_Connection] = []
-        self.attempts: List[Attempt] = []
-        self.short_since: Optional[float] = None
-        self.queued = False
-        self.done = False
-
-
 class _Connection:
-    """One attempt: a socket on its way."""
+    """One attempt: a socket on its way, or, `held`, an accepted one that is watched for a reset."""
 
-    __slots__ = ("inquiry", "number", "sock", "started")
+    __slots__ = ("asking", "held", "rtt_s", "sock", "started")
 
-    def __init__(self, inquiry: _Inquiry, sock: socket.socket, started: float) -> None:
-        self.inquiry = inquiry
+    def __init__(self, asking: Asking, sock: Socket, started: float) -> None:
+        self.asking = asking
         self.sock = sock
         self.started = started
-        self.number = inquiry.started
+        self.held = False
+        self.rtt_s = 0.0
+
+
+def _ignore(_: Any) -> None:
+    """Nobody wants to know."""
 
 
 class TcpEngine:
-    """Connects to every probe's port and reports one Observation for each, in the order of their answers."""
+    """Connects to every port of the probe sets and reports each exactly once, an address at a time."""
 
-    def __init__(self, timing: TcpTiming, report: Callable[[Observation], None]) -> None:
+    def __init__(
+        self,
+        timing: TcpTiming,
+        report: Callable[[Answered], None],
+        *,
+        pace: Pace,
+        seed: int = 0,
+        progress: Callable[[int], None] = _ignore,
+        tell: Callable[[str], None] = _ignore,
+        portable: bool = False,
+    ) -> None:
+        """
+        Args:
+            seed: order of the ports of an address.
+            progress: called with the number of ports that are decided so far; it may go down again.
+            tell: called with a sentence for the person who waits.
+            portable: what macOS and the BSDs can do, and no more; for tests on Linux.
+        """
         self._timing = timing
         self._report = report
-        self._tells_refusals_apart = error_queue.tells_refusals_apart()
+        self._pace = pace
+        self._seed = seed
+        self._progress = progress
+        self._portable = portable
+        self._connector = Connector(portable)
         self._max_window = self._window = timing.window(raise_descriptor_limit())
-        self._targets: Dict[str, _Target] = {}
-        self._by_fd: Dict[int, _Connection] = {}
-        self._inquiries: Dict[int, _Inquiry] = {}
-        self._again: Deque[_Inquiry] = deque()
         self._neighbours = Neighbours(timing.max_neighbours)
-        self._wakeups: List[Tuple[float, int, _Inquiry]] = []
+        self._contact = Contact(self, timing, pace, tell)
+        self._settling = Settling(self, self._contact, timing, report)
+        self._unsettled: Set[Target] = set()
+        self._waiting: Set[Target] = set()
+        self._not_searched: Dict[NextHop, Target] = {}
+        self._paths: Dict[Optional[str], Path] = {}
+        self._ready: Deque[Target] = deque()
+        self._quiet: Deque[Target] = deque()
+        self._by_fd: Dict[int, _Connection] = {}
+        self._sockets = 0
+        self._first_looks: Deque[Tuple[float, Asking]] = deque()
+        self._moments: List[Tuple[float, int, Callable[[Any, float], None], Any]] = []
         self._sequence = 0
-        self._paused_until = 0.0
-        self._short: Deque[Tuple[float, _Inquiry]] = deque()
+        self._short: Deque[Tuple[float, Asking]] = deque()
         self._short_since: Optional[float] = None
+        self._paused_until = 0.0
+        self._look_is_due = False
+        self._at_once = True
+        self._decided = self._told = 0
 
-    async def run(self, probes: Iterable[Probe], stop: "asyncio.Future[Reason]") -> None:
+    async def run(self, probe_sets: Iterable[ProbeSet], stop: "asyncio.Future[Reason]") -> None:
         """Probe everything; when `stop` gets a reason, what is left is reported unknown with that reason.
 
         Raises:
@@ -165,12 +182,16 @@ class TcpEngine:
         """
         self._loop = asyncio.get_running_loop()
         self._epoch = self._looked = self._loop.time()
-        self._probes: Iterator[Probe] = iter(probes)
-        self._exhausted = False
+        self._probe_sets: Iterator[ProbeSet] = iter(probe_sets)
+        self._next_set: Optional[ProbeSet] = next(self._probe_sets, None)
         self._finished: "asyncio.Future[None]" = self._loop.create_future()
         self._timer: Optional[asyncio.TimerHandle] = None
-        self._readiness: Readiness = new_readiness()
+        self._readiness: Readiness = new_readiness(self._portable)
+        self._own_network = OwnNetwork()
+        watched = self._own_network.fileno()
         self._loop.add_reader(self._readiness.fileno(), self._guarded, self._turn)
+        if watched is not None:
+            self._loop.add_reader(watched, self._guarded, self._look_at_own_network)
         try:
             self._loop.call_soon(self._guarded, self._turn)
             either: Set[asyncio.Future[Any]] = {self._finished, stop}
@@ -180,7 +201,7 @@ class TcpEngine:
             else:
                 self._give_up(stop.result())
         finally:
-            self._close()
+            self._close(watched)
 
     # --------------------------------------------------------------------------------- one turn of the run
 
@@ -199,21 +220,29 @@ class TcpEngine:
         now = self._loop.time()
         self._take_answers(now)
         self._wake_due(now)
-        while self._short and self._short[0][0] <= now:
-            self._again.append(self._short.popleft()[1])
-        all_started = now < self._paused_until or self._launch()
-        if self._exhausted and not self._inquiries:
+        all_started = self._launch()
+        while self._quiet:
+            target = self._quiet.popleft()
+            if target.to_be_settled:
+                self._settling.advance(target, now)
+        if self._decided != self._told:
+            self._told = self._decided
+            self._progress(self._decided)
+        if self._next_set is None and not self._unsettled:
             self._finished.set_result(None)
             return
-        self._set_timer(all_started)
+        self._set_timer(all_started and not self._ready)
 
     def _set_timer(self, all_started: bool) -> None:
         now = self._loop.time()
-        moments = [moments[0][0] for moments in (self._wakeups, self._short) if moments]
+        moments = [moments[0][0] for moments in (self._moments, self._first_looks, self._short) if moments]
         if self._paused_until > now:
             moments.append(self._paused_until)
-        if not all_started:
+        elif not all_started and self._sockets < self._window:
             moments.append(now)
+        may_begin = self._next_set is not None and len(self._unsettled) - len(self._waiting) < MOST_ACTIVE
+        if may_begin and self._next_set is not None and not self._ready:
+            moments.append(self._pace.due(self._next_set.address, now))
         if not moments:
             return
         due = min(moments)
@@ -227,274 +256,702 @@ class TcpEngine:
         self._timer = None
         self._turn()
 
+    def _wake_due(self, now: float) -> None:
+        while self._first_looks and self._first_looks[0][0] <= now:
+            self._wake(self._first_looks.popleft()[1], now)
+        while self._moments and self._moments[0][0] <= now:
+            _, _, action, subject = heapq.heappop(self._moments)
+            action(subject, now)
+        while self._short and self._short[0][0] <= now:
+            asking = self._short.popleft()[1]
+            if not asking.done:
+                asking.target.again.append(asking)
+                self.resume(asking.target)
+
+    # ----------------------------------------------------------------- what the parts of the engine ask of it
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def free_at(self, target: Target, flows: int) -> float:
+        now = self._loop.time()
+        if target.own or self._pace.unlimited:
+            return now
+        return self._pace.due(target.address, now, flows - 1)
+
+    def since_start(self, moment: float) -> float:
+        return moment - self._epoch
+
+    def at(self, when: float, action: Callable[[Any, float], None], subject: Any) -> None:
+        self._sequence += 1
+        heapq.heappush(self._moments, (when, self._sequence, action, subject))
+
+    def ask(self, target: Target, port: int, kind: Kind, then: Then, hops: Optional[int] = None) -> None:
+        asking = Asking(target, port, kind, False, hops)
+        asking.then = then
+        target.asking.add(asking)
+        target.again.appendleft(asking)
+        self.resume(target)
+
+    def resume(self, target: Target) -> None:
+        if target.scheduled and not target.resting:
+            return
+        target.scheduled = True
+        target.resting = False
+        self._ready.append(target)
+
+    def settle(self, target: Target) -> None:
+        self._quiet.append(target)
+
+    def reopened(self, ports: int) -> None:
+        self._decided -= ports
+
+    def given_up(self, ports: int) -> None:
+        self._decided += ports
+
+    def waits(self, target: Target) -> None:
+        if target not in self._waiting:
+            self._waiting.add(target)
+            target.path.busy -= 1
+        self._look_at_path(target.path)
+
+    def goes_on(self, target: Target) -> None:
+        if target in self._waiting:
+            self._waiting.discard(target)
+            target.path.busy += 1
+        self._quiet.append(target)
+
+    @staticmethod
+    def _unheard(asking: Asking, now: float) -> None:
+        if asking.then is not None:
+            unknown = Observation(asking.probe, PortState.UNKNOWN, Reason.LOST_CONTACT, tuple(asking.attempts))
+            asking.then(asking, unknown, now)
+
+    def leave(self, target: Target) -> None:
+        self._unsettled.discard(target)
+        if target in self._waiting:
+            self._waiting.discard(target)
+        else:
+            target.path.busy -= 1
+        self._end_search(target.hop, Search.NOT_BEGUN)
+        self._look_at_path(target.path)
+
+    def withdraw(self, target: Target) -> List[Asking]:
+        in_question = [asking for asking in target.asking if asking.kind is Kind.PORT]
+        for asking in target.asking:
+            for connection in list(asking.live):
+                self._end_attempt(connection, "withdrawn")
+            asking.done = True
+            if asking.kind in (Kind.ALONE, Kind.SOUNDING):
+                self.at(self._loop.time(), self._unheard, asking)  # Somebody counts on its answer.
+        for scout in list(target.scouts):
+            self._end_scout(target, scout)
+            target.ask_again(0, scout.ports)
+        target.asking.clear()
+        target.again.clear()
+        target.in_progress = 0
+        return in_question
+
+    def _look_at_path(self, path: Path) -> None:
+        if self._next_set is None and not path.busy and path.waiting:
+            self._settling.end_path(path)
+
+    def _look_at_own_network(self) -> None:
+        """Our interfaces or routes have changed: who is concerned?"""
+        if self._own_network.changed() and not self._look_is_due:
+            # Once for all of a burst: every container that starts changes interfaces.
+            self._look_is_due = True
+            self.at(self._loop.time() + _PAUSE_S, self._compare_routes, None)
+            self._turn()
+
+    def _compare_routes(self, _: None, now: float) -> None:
+        self._look_is_due = False
+        for target in list(self._unsettled - self._waiting):
+            if target.route is None:
+                continue
+            if target.lost is not None:
+                self._contact.recheck(target, now)
+            elif route_fingerprint(target.address, target.source_address) != target.route:
+                self._contact.lose(target, OWN_ROUTE_LOST, now)
+                self._contact.recheck(target, now)
+
+    # ------------------------------------------------------------------------------------- what starts when
+
     def _launch(self) -> bool:
         """Start attempts; False when there are more to start, after another look at the answers."""
-        for _ in range(_LAUNCHES_PER_TURN):
-            if len(self._by_fd) >= self._window:
-                return True
-            inquiry = self._again.popleft() if self._again else self._next_inquiry()
-            if inquiry is None:
-                return True
-            if not inquiry.done:
-                inquiry.queued = False
-                self._start_attempt(inquiry)
-                if self._paused_until > self._loop.time():
-                    return True
-        return False
+        now = self._loop.time()
+        started: List[_Connection] = []
+        self._paused_until = max(self._paused_until, self._pace.nothing_before(now))
+        room = min(_LAUNCHES_PER_TURN, self._window - self._sockets)
+        while room > 0 and now >= self._paused_until:
+            self._admit(now)
+            if not self._ready:
+                break
+            most = room if len(self._ready) == 1 else min(_LAUNCHES_PER_TARGET, room)
+            room -= self._launch_from(self._ready.popleft(), most, now, started)
+        self._look_at_once(started)
+        return not self._ready
 
-    def _next_inquiry(self) -> Optional[_Inquiry]:
-        for probe in self._probes:
-            target = self._targets.get(probe.address)
-            if target is None:
-                target = self._targets[probe.address] = _Target(self._neighbours.towards(probe.address))
-            inquiry = _Inquiry(probe, target)
-            self._inquiries[id(inquiry)] = inquiry
-            if self._neighbours.may_be_asked(target.hop) and target.in_progress < self._timing.max_per_address:
-                target.in_progress += 1
-                return inquiry
-            target.waiting.append(inquiry)
-        self._exhausted = True
-        return None
+    def _admit(self, now: float) -> None:
+        """Begin with the next targets, so that hosts are interleaved."""
+        while self._next_set is not None and len(self._ready) < _ADMITTED_AT_ONCE:
+            probes = self._next_set
+            own = _is_own(probes.address)
+            if len(self._unsettled) - len(self._waiting) >= MOST_ACTIVE:
+                return
+            if not own and self._pace.due(probes.address, now) > now:
+                return
+            self._next_set = next(self._probe_sets, None)
+            self._begin(probes, own)
+            if self._next_set is None:
+                for path in self._paths.values():
+                    self._look_at_path(path)
+
+    def _begin(self, probes: ProbeSet, own: bool) -> None:
+        hop = self._neighbours.towards(probes.address)
+        path = self._paths.setdefault(hop.gateway, Path())
+        order = array("H", probes.singly)
+        order.extend(probes.in_bulk)
+        random.Random(self._seed ^ zlib.crc32(probes.address.encode())).shuffle(order)
+        target = Target(probes, order, family_of(probes.address), hop, path, own)
+        if not own:
+            target.route = route_fingerprint(probes.address, probes.source_address)
+        path.busy += 1
+        self._unsettled.add(target)
+        if self._neighbours.may_be_asked(hop):
+            self.resume(target)
+        else:
+            self._not_searched[hop] = target
 
     def _end_search(self, hop: NextHop, search: Search) -> None:
         for following in self._neighbours.end(hop, search):
-            target = self._targets[following.address]
-            for _ in range(min(len(target.waiting), self._timing.max_per_address)):
+            target = self._not_searched.pop(following, None)
+            if target is not None:
+                self.resume(target)
+
+    def _launch_from(self, target: Target, most: int, now: float, started: List[_Connection]) -> int:
+        """Start as many attempts at this target as it may have now; how many it were."""
+        paced = not (target.own or self._pace.unlimited)
+        launched = self._sweep_at_once(target, most, now) if self._at_once and not paced else 0
+        if launched:
+            self._ready.append(target)
+            return launched
+        for launched in range(most):
+            if paced:
+                due = self._pace.due(target.address, now, 0 if target.again else target.reserve)
+                if due > now:
+                    target.resting = True
+                    self.at(due, self._rested, target)
+                    return launched
+            asking = self._next_asking(target, now)
+            if asking is None:
+                target.scheduled = False
+                if target.quiet:
+                    self._quiet.append(target)
+                return launched
+            self._start_attempt(asking, now, started)
+            if now < self._paused_until:
+                break
+        self._ready.append(target)
+        return launched + 1
+
+    def _sweep_at_once(self, target: Target, most: int, now: float) -> int:
+        """Ask swept ports whose refusal is there before connect() returns: these need no bookkeeping.
+
+        Anything else goes the way of every other attempt, with the socket that it has. How many were asked.
+        """
+        if target.again or target.lost is not None or target.doubted or now >= target.canary_due > 0:
+            return 0
+        connector, family, source = self._connector, target.family, target.source_address
+        try:
+            sockaddr = self._sockaddr(target)
+        except OSError:
+            return 0  # The usual way says what is wrong.
+        ports = target.take_swept(min(most, self._timing.max_per_address - target.in_progress))
+        refused = noted = 0
+        for at, port in enumerate(ports):
+            try:
+                sock = connector.socket_for(family, source)
+            except OSError:
+                target.ask_again(0, ports[at:])
+                ports = ports[:at]
+                break
+            number = sock.connect_ex(with_port(sockaddr, port))
+            heard = connector.hear(sock) if number == errno.EINPROGRESS else NOTHING
+            if heard is REFUSED and connector.tells_refusals_apart:
+                sock.close()
+                target.refused_in_bulk.ports.append(port)
+                refused += 1
+            else:
+                # Before this one: when it finds our route gone, what is not proven is taken back.
+                self._note_refused(target, refused - noted)
+                noted = refused
+                asking = Asking(target, port, Kind.PORT, True)
+                target.asking.add(asking)
                 target.in_progress += 1
-                self._again.append(target.waiting.popleft())
+                connection = self._take_start(asking, sock, number, now, heard)
+                if connection is not None:
+                    self._watch(connection)
+        self._note_refused(target, refused - noted)
+        if refused:
+            self._at_once = 2 * refused > len(ports)
+            if not target.scouted and target.answers >= _ANSWERS_FOR_SCOUTS and self._pace.unlimited:
+                self._send_scouts(target)
+        elif ports:
+            self._at_once = False
+        return len(ports)
+
+    def _send_scouts(self, target: Target) -> None:
+        """Nearly all of a large sweep refuses: let the other cores have their share of the rest."""
+        others = min(cores(), _MOST_CORES) - 1
+        left = target.left_in_bulk()
+        if target.own or others < 1 or left < _PORTS_FOR_SCOUTS or target.answers < _REFUSING * target.flows:
+            return
+        target.scouted = True
+        for _ in range(others):
+            ports = target.split_off(left // (others + 1))
+            try:
+                scout = Scout(target.address, target.source_address, ports)
+            except OSError:
+                target.ask_again(0, ports)
+                return
+            target.scouts.append(scout)
+            self._loop.add_reader(scout.fileno(), self._guarded, partial(self._take_scout, target, scout))
+
+    def _take_scout(self, target: Target, scout: Scout) -> None:
+        refused = scout.refused()
+        if refused is None:
+            return
+        self._end_scout(target, scout)
+        target.ask_again(0, set(scout.ports).difference(refused))
+        if refused:
+            target.refused_in_bulk.ports.extend(refused)
+            self._note_refused(target, len(refused))
+        self._after(target)
+        self._turn()
+
+    def _end_scout(self, target: Target, scout: Scout) -> None:
+        self._loop.remove_reader(scout.fileno())
+        scout.end()
+        target.scouts.remove(scout)
+
+    def _rested(self, target: Target, now: float) -> None:
+        if target.resting:
+            target.resting = False
+            self._ready.append(target)
+
+    def _next_asking(self, target: Target, now: float) -> Optional[Asking]:
+        while True:
+            while target.again:
+                asking = target.again.popleft()
+                if not asking.done:
+                    return asking
+            if target.lost is not None or target.doubted or target.in_progress >= self._timing.max_per_address:
+                return None
+            if target.rounds and self._contact.is_due(target, now):
+                continue
+            following = target.next_port()
+            if following is not None:
+                target.asking.add(following)
+                target.in_progress += 1
+            return following
 
     # ----------------------------------------------------------------------------------------- one attempt
 
-    def _start_attempt(self, inquiry: _Inquiry) -> None:
-        probe = inquiry.probe
+    def _start_attempt(self, asking: Asking, now: float, started: List[_Connection]) -> None:
+        target = asking.target
         try:
-            sock = socket.socket(family_of(probe.address), socket.SOCK_STREAM)
+            destination = with_port(self._sockaddr(target), asking.port)
+            sock = self._connector.socket_for(target.family, target.source_address, asking.hops)
         except OSError as error:
-            self._take_trouble(inquiry, error)
+            self._take_trouble(asking, error)
             return
-        try:
-            destination = self._prepare(sock, probe)
-        except OSError as error:
-            sock.close()
-            self._take_trouble(inquiry, error)
-            return
-        now = self._loop.time()
+        if not asking.in_bulk:
+            now = self._loop.time()
         number = sock.connect_ex(destination)
+        connection = self._take_start(asking, sock, number, now, NOTHING)
+        if connection is not None:
+            started.append(connection)
+
+    def _take_start(
+        self, asking: Asking, sock: Socket, number: int, now: float, heard: Heard
+    ) -> "Optional[_Connection]":
+        """connect() was called, and said this; the connection when it is under way and has not been heard.
+
+        Args:
+            heard: what was heard of it since.
+        """
         if number in _OWN_LIMITS:
             sock.close()
-            self._fall_short(inquiry, number)
-            return
-        self._window = min(self._window + 1, self._max_window)
-        inquiry.short_since = self._short_since = None
-        inquiry.started += 1
-        connection = _Connection(inquiry, sock, now)
-        inquiry.live.append(connection)
-        self._by_fd[sock.fileno()] = connection
-        self._readiness.watch(sock.fileno())
-        if number in (0, errno.EINPROGRESS):
-            self._wake_later(inquiry, now + self._timing.retry_after_s)
-            if number == 0:
-                self._take_answer(connection)
-        else:
+            self._fall_short(asking, number)
+            return None
+        self._note_start(asking, now)
+        connection = _Connection(asking, sock, now)
+        asking.live.append(connection)
+        self._sockets += 1
+        if number not in (0, errno.EINPROGRESS):
             self._take_failure(connection, number, at_once=True)
+            return None
+        asking.target.flows += 1
+        if heard.errno or heard.icmp or heard.itself:
+            self._take(connection, heard)
+            return None
+        return connection
 
-    def _prepare(self, sock: socket.socket, probe: Probe) -> SockAddr:
-        sock.setblocking(False)
-        error_queue.enable(sock)
-        # Closing with a reset leaves no TIME_WAIT behind, here or in a firewall's state table.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        if _LINUX:
-            sock.setsockopt(socket.IPPROTO_TCP, _TCP_SYNCNT, _SYN_RETRIES)
-        if probe.source_address is not None:
-            if _LINUX:
-                sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            sock.bind(socket_address(probe.source_address, 0))
-        return socket_address(probe.address, probe.port)
-
-    def _take_trouble(self, inquiry: _Inquiry, error: OSError) -> None:
-        """No connect() was reached: a shortage passes, anything else is final for this probe."""
-        probe, number = inquiry.probe, error.errno or 0
-        if number in _OWN_LIMITS:
-            self._fall_short(inquiry, number)
-        elif number == errno.EAFNOSUPPORT:
-            family = "IPv6" if family_of(probe.address) == socket.AF_INET6 else "IPv4"
-            self._conclude_unmeasured(inquiry, Reason.NO_ROUTE, number, f"this machine has no {family}")
+    def _note_start(self, asking: Asking, now: float) -> None:
+        if self._window < self._max_window:
+            self._window += 1
+        self._short_since = asking.short_since = None
+        asking.queued = False
+        asking.started += 1
+        asking.last_started = now
+        if asking.kind is Kind.PORT:
+            asking.target.port_started = now
+            if asking.started > 1:
+                self._contact.prove_early(asking.target, now)
+        elif asking.kind is Kind.CANARY and asking.started == 1:
+            asking.target.canary_started = now
+        if not (asking.target.own or self._pace.unlimited):
+            self._pace.spend(asking.target.address, now)
+        if asking.kind in _LISTENED_S:
+            self.at(now + self._limit_s(asking), self._wake, asking)
+        elif asking.started == 1:
+            self._first_looks.append((now + self._timing.retry_after_s, asking))
         else:
-            sender = f"cannot send from {probe.source_address}: " if probe.source_address else ""
-            self._conclude_unmeasured(inquiry, Reason.LOCAL_ERROR, number, f"{sender}{error.strerror}")
+            self.at(now + self._timing.retry_after_s, self._wake, asking)
 
-    def _fall_short(self, inquiry: _Inquiry, number: int) -> None:
+    @staticmethod
+    def _sockaddr(target: Target) -> Tuple[Any, ...]:
+        """The socket address without its port; resolves the zone of fe80::1%eth0 once."""
+        if target.sockaddr is None:
+            target.sockaddr = socket_address(target.address, 0)
+        return target.sockaddr
+
+    def _take_trouble(self, asking: Asking, error: OSError) -> None:
+        """No connect() was reached: a shortage passes, anything else is final for this port."""
+        number, target = error.errno or 0, asking.target
+        if number in _OWN_LIMITS:
+            self._fall_short(asking, number)
+        elif number == errno.EAFNOSUPPORT:
+            family = "IPv6" if target.family == socket.AF_INET6 else "IPv4"
+            self._conclude_unmeasured(asking, Reason.NO_ROUTE, number, f"this machine has no {family}")
+        else:
+            sender = f"cannot send from {target.source_address}: " if target.source_address else ""
+            self._conclude_unmeasured(asking, Reason.LOCAL_ERROR, number, f"{sender}{error.strerror}")
+
+    def _fall_short(self, asking: Asking, number: int) -> None:
         """A shortage of our own: wait for it to pass; after `own_limit_s` say what was short."""
         if number == errno.EADDRNOTAVAIL:
             try:
-                final = _never_available(inquiry.probe)
+                final = _never_available(asking.target)
             except OSError as error:
                 number = error.errno or errno.ENFILE  # The question itself fell short.
             else:
                 if final is not None:
-                    self._conclude_unmeasured(inquiry, final[0], number, final[1])
+                    self._conclude_unmeasured(asking, final[0], number, final[1])
                     return
         now = self._loop.time()
         if number in (errno.EMFILE, errno.ENFILE):
-            self._window = max(1, len(self._by_fd))
+            self._window = max(1, self._sockets)
         one_destination = number in _OF_ONE_DESTINATION
-        since = inquiry.short_since if one_destination else self._short_since
+        since = asking.short_since if one_destination else self._short_since
         if since is None:
             since = now
         elif now - since >= self._timing.own_limit_s:
-            self._conclude_unmeasured(inquiry, _OWN_LIMITS[number], number, errno.errorcode[number])
+            self._conclude_unmeasured(asking, _OWN_LIMITS[number], number, errno.errorcode[number])
             return
-        inquiry.queued = True
+        asking.queued = True
         if one_destination:
-            inquiry.short_since = since
-            self._short.append((now + _PAUSE_S, inquiry))
+            asking.short_since = since
+            self._short.append((now + _PAUSE_S, asking))
         else:
             self._short_since = since
-            self._again.appendleft(inquiry)
+            asking.target.again.appendleft(asking)
             self._paused_until = now + _PAUSE_S
+
+    # --------------------------------------------------------------------------------------- what was heard
+
+    def _look_at_once(self, started: List[_Connection]) -> None:
+        """On a fast network the answer is there before connect() returns: then nothing has to be watched.
+
+        One system call less for each port where it works; where it does not, it is tried on few.
+        """
+        tried = found = 0
+        for connection in started:
+            if connection.asking.done:
+                continue
+            if self._at_once or not tried:
+                tried += 1
+                heard = self._connector.hear(connection.sock)
+                if heard.errno or heard.icmp or heard.itself:
+                    found += 1
+                    self._take(connection, heard)
+                    continue
+            self._watch(connection)
+        if tried:
+            self._at_once = 2 * found > tried
+
+    def _watch(self, connection: _Connection) -> None:
+        fd = connection.sock.fileno()
+        self._by_fd[fd] = connection
+        self._readiness.watch(fd)
 
     def _take_answers(self, now: float) -> None:
         # A wake-up that decided nothing stays ready; it is looked at again in the next turn, not here.
         for fd in self._readiness.ready():
             connection = self._by_fd.get(fd)
-            if connection is not None:
-                self._take_answer(connection)
+            if connection is None:
+                continue
+            if connection.held:
+                self._hear_held(connection)
+            else:
+                self._take(connection, self._connector.hear(connection.sock))
         self._looked = now
 
-    def _take_answer(self, connection: _Connection) -> None:
-        icmp = error_queue.read(connection.sock)
-        if icmp is not None:
-            self._take_icmp(connection, icmp)
-            return
-        number = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number:
-            self._take_failure(connection, number, at_once=False)
-            return
-        try:
-            itself = connection.sock.getpeername() == connection.sock.getsockname()
-        except OSError:
-            # Woken before the error is set: the rule against a false "connected". Or reset in this moment (macOS).
-            return
-        if itself:
-            # The kernel chose the probed port as our source port and we met ourselves (RFC 9293 section 3.5,
-            # simultaneous open). It says that nobody listens there; a new source port will prove it.
+    def _take(self, connection: _Connection, heard: Heard) -> None:
+        if heard.errno:
+            if heard.errno == errno.ECONNREFUSED and connection.asking.in_bulk and connection.asking.started == 1:
+                self._refused_in_bulk(connection)
+            else:
+                self._take_failure(connection, heard.errno, at_once=False)
+        elif heard.icmp is not None:
+            self._take_icmp(connection, heard.icmp)
+        elif heard.itself:
+            # It says that nobody listens there; a new source port will prove it.
             self._end_attempt(connection, "self-connected")
-            self._retry_or_conclude(connection.inquiry)
+            self._retry_or_conclude(connection.asking)
+        elif heard.connected:
+            self._begin_hold(connection)
+
+    def _refused_in_bulk(self, connection: _Connection) -> None:
+        """The most frequent answer of a sweep, without everything that nobody will ask for."""
+        asking = connection.asking
+        target = asking.target
+        if self._loop.time() - connection.started >= _FIRST_SYN_S or not self._connector.tells_refusals_apart:
+            self._take_failure(connection, errno.ECONNREFUSED, at_once=False)
             return
-        self._answered(connection, PortState.OPEN, Reason.SYN_ACK, None)
+        self._forget(connection)
+        connection.sock.close()
+        self._end(asking)
+        self._decided -= 1
+        target.refused_in_bulk.ports.append(asking.port)
+        self._note_refused(target, 1)
+        self._after(target)
+
+    def _note_refused(self, target: Target, ports: int) -> None:
+        """So many ports were refused at the first SYN; the last of them is in the list."""
+        if not ports:
+            return
+        if not target.answers:
+            self._first_answer(target)
+        target.answers += ports
+        target.loss.sent += ports
+        target.path.loss.sent += ports
+        target.refused_in_bulk.syns += ports
+        target.flows += ports
+        self._decided += ports
+        if not target.canaries and not target.own:
+            self._contact.note(target, target.refused_in_bulk.ports[-1], PortState.CLOSED, self._loop.time())
+
+    def _first_answer(self, target: Target) -> None:
+        target.hop.answered = True
+        self._end_search(target.hop, Search.FOUND)
 
     def _take_failure(self, connection: _Connection, number: int, at_once: bool) -> None:
-        # The entry of an ICMP error may have been queued between our look at the queue and SO_ERROR.
-        icmp = error_queue.read(connection.sock)
+        asking = connection.asking
+        icmp = self._connector.queued(connection.sock) if at_once else None
         if icmp is not None:
             self._take_icmp(connection, icmp)
         elif number == errno.ETIMEDOUT:
             self._end_attempt(connection, str(Reason.NO_RESPONSE))
-            self._retry_or_conclude(connection.inquiry)
+            self._retry_or_conclude(asking)
         elif at_once and number in _NO_ROUTE_AT_ONCE:
             self._end_attempt(connection, str(Reason.NO_ROUTE))
-            self._conclude_unmeasured(connection.inquiry, Reason.NO_ROUTE, number, None)
+            if asking.target.flows and asking.kind is Kind.PORT:
+                self._contact.lose(asking.target, OWN_ROUTE_LOST, self._loop.time())
+            else:
+                self._conclude_unmeasured(asking, Reason.NO_ROUTE, number, None)
+        elif number == errno.ECONNRESET:
+            # A reset of a connection that was complete; before, it is ECONNREFUSED (Linux tcp_reset()). We were not
+            # quick enough to see it in between.
+            self._reset(connection)
         elif number in _ERRNO_ANSWERS:
             answer = _ERRNO_ANSWERS[number]
             reason = answer.reason
-            if reason is Reason.CONN_REFUSED and not self._tells_refusals_apart:
+            if reason is Reason.CONN_REFUSED and not self._connector.tells_refusals_apart:
                 reason = Reason.REFUSED_ORIGIN_UNKNOWN
             self._answered(connection, answer.state, reason, number)
         else:
             self._end_attempt(connection, str(Reason.LOCAL_ERROR))
             name = errno.errorcode.get(number, str(number))
-            self._conclude_unmeasured(connection.inquiry, Reason.LOCAL_ERROR, number, name)
+            self._conclude_unmeasured(asking, Reason.LOCAL_ERROR, number, name)
 
     def _take_icmp(self, connection: _Connection, icmp: IcmpError) -> None:
-        inquiry = connection.inquiry
+        asking = connection.asking
+        target = asking.target
         try:
-            from_ourselves = _from_ourselves(icmp.responder, inquiry.probe.address)
+            from_ourselves = _from_ourselves(icmp.responder, target.address)
         except OSError as error:
-            self._conclude_unmeasured(inquiry, Reason.LOCAL_FD_LIMIT, error.errno, None)
+            self._conclude_unmeasured(asking, Reason.LOCAL_FD_LIMIT, error.errno, None)
             return
         if not from_ourselves:
             self._answered(connection, PortState.FILTERED, icmp.reason, icmp.errno, icmp)
         elif icmp.reason is not Reason.HOST_UNREACH:
             self._answered(connection, PortState.UNKNOWN, Reason.LOCAL_FIREWALL, icmp.errno, icmp)
-        elif self._looked - connection.started >= _FIRST_SYN_S or inquiry.target.hop.absent is not None:
+        elif self._looked - connection.started >= _FIRST_SYN_S or target.hop.absent is not None:
             # Our kernel found no neighbour: it asks three times, a second apart, before it says so. A rule of our
             # own firewall answers at once, and had not yet when we last looked. No ICMP packet was ever received.
             self._answered(connection, PortState.FILTERED, Reason.ARP_FAILURE, icmp.errno)
-        elif connection.number < ATTEMPTS:
+        elif asking.started < _MOST_AT_ONCE:
             # Too fast to tell a search for the neighbour that was nearly over from a rule of our own
             # firewall: the second attempt will show it.
             self._end_attempt(connection, str(icmp.reason))
-            self._retry_or_conclude(inquiry)
+            self._retry_or_conclude(asking)
         else:
             self._answered(connection, PortState.UNKNOWN, Reason.LOCAL_FIREWALL, icmp.errno, icmp)
 
+    # ------------------------------------------------------------------------------ more than a handshake
+
+    def _begin_hold(self, connection: _Connection) -> None:
+        """Accepted. Behind a SYN proxy that says nothing yet: keep the connection and watch for a reset."""
+        now = self._loop.time()
+        connection.held = True
+        connection.rtt_s = now - connection.started
+        self._readiness.hold(connection.sock.fileno())
+        target = connection.asking.target
+        # After a repeated SYN the time since the first one is no round-trip time.
+        rtt_s = connection.rtt_s if connection.rtt_s < _FIRST_SYN_S else target.rtt_s
+        self.at(now + max(rtt_s, self._timing.hold_s), self._end_hold, connection)
+        if target.accepted_port is None:
+            target.accepted_port = connection.asking.port
+        if not target.decoys_asked:
+            target.decoys_asked = True
+            for port in target.decoys:
+                self.ask(target, port, Kind.DECOY, self._settling.take_decoy)
+
+    def _hear_held(self, connection: _Connection) -> None:
+        if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._reset(connection)
+            return
+        try:
+            connection.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._reset(connection)
+            return
+        # It spoke, or ended the connection in good order: no proxy does that before the host has answered.
+        self._answered(connection, PortState.OPEN, Reason.SYN_ACK, None)
+
+    def _reset(self, connection: _Connection) -> None:
+        target = connection.asking.target
+        target.answers_for_it = True
+        target.accepted_port = connection.asking.port
+        self._answered(connection, PortState.UNKNOWN, Reason.RESET_AFTER_HANDSHAKE, errno.ECONNRESET)
+
+    def _end_hold(self, connection: _Connection, now: float) -> None:
+        asking = connection.asking
+        if asking.done or connection not in asking.live:
+            return
+        if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._reset(connection)
+        elif not self._connector.window_is_zero(connection.sock):
+            self._answered(connection, PortState.OPEN, Reason.SYN_ACK, None)
+        elif now - connection.started < self._timing.attempt_s:
+            # A SYN proxy lets us send when the host itself has accepted.
+            self.at(now + 2 * self._timing.hold_s, self._end_hold, connection)
+        else:
+            asking.target.answers_for_it = True
+            asking.target.accepted_port = asking.port
+            self._answered(connection, PortState.UNKNOWN, Reason.ANSWERS_EVERYTHING, None, detail=WINDOW_STAYS_ZERO)
+
     # --------------------------------------------------------------------------------- retries and silence
 
-    def _wake_later(self, inquiry: _Inquiry, when: float) -> None:
-        self._sequence += 1
-        heapq.heappush(self._wakeups, (when, self._sequence, inquiry))
+    def _limit_s(self, asking: Asking) -> float:
+        """How long an attempt is listened to."""
+        target, timing = asking.target, self._timing
+        fixed = _LISTENED_S.get(asking.kind)
+        if fixed is not None:
+            if asking.kind is not Kind.DECOY:
+                return fixed
+            return timing.trusted_attempt_s if target.decoy_tries else 2 * (target.rtt_s + timing.hold_s)
+        return (
+            timing.trusted_attempt_s if target.is_trusted(timing.trusted_answers) else timing.attempt_s
+        ) + target.rtt_s
 
-    def _wake_due(self, now: float) -> None:
-        while self._wakeups and self._wakeups[0][0] <= now:
-            inquiry = heapq.heappop(self._wakeups)[2]
-            if not inquiry.done:
-                self._wake(inquiry, now)
+    def _needed(self, asking: Asking) -> int:
+        if asking.kind in _LISTENED_S:
+            return 1
+        return asking.target.attempts_needed(self._timing.most_attempts)
 
-    def _wake(self, inquiry: _Inquiry, now: float) -> None:
-        """End attempts that were silent long enough, start the second one, come back when more is due."""
-        target, timing = inquiry.target, self._timing
-        trusted = target.answers >= timing.trusted_answers and not target.late_answers
-        limit = timing.trusted_attempt_s if trusted else timing.attempt_s
-        for connection in [c for c in inquiry.live if c.started + limit <= now]:
+    def _wake(self, asking: Asking, now: float) -> None:
+        """End attempts that were silent long enough, start the next one, come back when more is due."""
+        if asking.done:
+            return
+        limit = self._limit_s(asking)
+        for connection in [c for c in asking.live if not c.held and c.started + limit <= now]:
             self._end_attempt(connection, str(Reason.NO_RESPONSE))
-        if not inquiry.queued and (inquiry.started < ATTEMPTS or not inquiry.live):
-            self._retry_or_conclude(inquiry)
-        if inquiry.live and not inquiry.done:
-            # Also while the second attempt waits for a free socket: the first must not hold its own for ever.
-            oldest = min(connection.started for connection in inquiry.live)
+        if any(connection.held for connection in asking.live):
+            return
+        if asking.kind is Kind.CANARY and asking.live:
+            asking.target.doubted = True
+        if not asking.queued:
+            self._retry_or_conclude(asking)
+        if asking.live and not asking.done:
+            # Also while the next attempt waits for a free socket: the first must not hold its own for ever.
+            oldest = min(connection.started for connection in asking.live)
             # The same sums as above, so that rounding cannot make a moment that is past but not due.
-            moments = (oldest + timing.trusted_attempt_s, oldest + limit)
-            self._wake_later(inquiry, min(moment for moment in moments if moment > now))
+            moments = (oldest + self._timing.trusted_attempt_s, oldest + limit)
+            self.at(min(moment for moment in moments if moment > now), self._wake, asking)
 
-    def _retry_or_conclude(self, inquiry: _Inquiry) -> None:
-        if inquiry.started >= ATTEMPTS:
-            if not inquiry.live:
-                self._conclude_silent(inquiry)
+    def _retry_or_conclude(self, asking: Asking) -> None:
+        if asking.done or asking.queued:
             return
-        started = [connection.started for connection in inquiry.live]
-        started += [attempt.started_s + self._epoch for attempt in inquiry.attempts]
-        due = min(started) + self._timing.retry_after_s
+        if asking.started >= self._needed(asking):
+            if not asking.live:
+                self._conclude_silent(asking)
+            return
+        if len(asking.live) >= _MOST_AT_ONCE:
+            return
+        due = asking.last_started + self._timing.retry_after_s
         if due > self._loop.time():
-            self._wake_later(inquiry, due)
+            self.at(due, self._wake, asking)
         else:
-            inquiry.queued = True
-            self._again.append(inquiry)
+            asking.queued = True
+            asking.target.again.append(asking)
+            self.resume(asking.target)
 
-    def _conclude_silent(self, inquiry: _Inquiry) -> None:
-        unreachable = inquiry.target.nobody_there
-        if unreachable is not None:
+    def _conclude_silent(self, asking: Asking) -> None:
+        target = asking.target
+        unreachable = target.nobody_there
+        if any(attempt.result == "self-connected" for attempt in asking.attempts):
+            self._conclude(asking, self._observed(asking, PortState.CLOSED, Reason.CONN_REFUSED))
+        elif unreachable is not None:
             # Of many SYNs that wait for a dead neighbour the kernel reports only the last few.
-            self._conclude(
-                inquiry,
-                Observation(
-                    probe=inquiry.probe,
-                    state=unreachable.state,
-                    reason=unreachable.reason,
-                    attempts=tuple(inquiry.attempts),
-                    responder=unreachable.responder,
-                    inferred=True,
-                    detail=unreachable.detail,
-                ),
+            observation = Observation(
+                probe=asking.probe,
+                state=unreachable.state,
+                reason=unreachable.reason,
+                attempts=tuple(asking.attempts),
+                responder=unreachable.responder,
+                inferred=True,
+                detail=unreachable.detail,
             )
-            return
-        if any(attempt.result == "self-connected" for attempt in inquiry.attempts):
-            state, reason = PortState.CLOSED, Reason.CONN_REFUSED
+            self._conclude(asking, observation)
+        elif asking.kind is not Kind.PORT:
+            self._conclude(asking, self._observed(asking, PortState.FILTERED, Reason.NO_RESPONSE))
         else:
-            state, reason = PortState.FILTERED, Reason.NO_RESPONSE
-        self._conclude(
-            inquiry,
-            Observation(probe=inquiry.probe, state=state, reason=reason, attempts=tuple(inquiry.attempts)),
-        )
+            self._end(asking)
+            if asking.in_bulk:
+                syns = sum(attempt.syns or 1 for attempt in asking.attempts)
+                target.pending.count_silent(asking.started, asking.port, syns)
+            else:
+                target.pending.silent.append(asking)
+            self._after(target)
+
+    @staticmethod
+    def _observed(asking: Asking, state: PortState, reason: Reason) -> Observation:
+        return Observation(probe=asking.probe, state=state, reason=reason, attempts=tuple(asking.attempts))
 
     # ------------------------------------------------------------------------------------------ the answer
 
@@ -505,125 +962,190 @@ class TcpEngine:
         reason: Reason,
         number: Optional[int],
         icmp: Optional[IcmpError] = None,
+        detail: Optional[str] = None,
     ) -> None:
-        inquiry, target = connection.inquiry, connection.inquiry.target
-        hop, absent = target.hop, reason is Reason.ARP_FAILURE
-        elapsed_s = self._loop.time() - connection.started
+        asking = connection.asking
+        target, now = asking.target, self._loop.time()
+        elapsed_s = connection.rtt_s if connection.held else now - connection.started
         from_target = state in (PortState.OPEN, PortState.CLOSED)
+        absent = reason is Reason.ARP_FAILURE
         attempt = self._end_attempt(connection, str(reason))
-        late = connection.number > 1 or attempt.syns != 1
-        self._end_others(inquiry)
+        late = attempt.syns != 1 or max(asking.started, len(asking.attempts) + len(asking.live)) > 1
+        self._end_others(asking)
         observation = Observation(
-            probe=inquiry.probe,
+            probe=asking.probe,
             state=state,
             reason=reason,
-            attempts=tuple(inquiry.attempts),
+            attempts=tuple(asking.attempts),
             responder=icmp.responder if icmp is not None else None,
             icmp=icmp.icmp if icmp is not None else None,
             errno=number,
             rtt_ms=None if elapsed_s >= _FIRST_SYN_S else round(elapsed_s * 1000, 3),
             flaky=from_target and late,
-            detail=hop.detail if absent else None,
+            detail=target.hop.detail if absent else detail,
         )
-        if from_target:
+        if asking.kind is not Kind.HOPS:
+            self._learn(asking, observation, late, elapsed_s, now)
+        self._conclude(asking, observation)
+
+    def _learn(self, asking: Asking, observation: Observation, late: bool, elapsed_s: float, now: float) -> None:
+        """What an answer says about the host and the way to it."""
+        target, port = asking.target, asking.port
+        state, reason = observation.state, observation.reason
+        if state in (PortState.OPEN, PortState.CLOSED):
             target.answers += 1
             target.late_answers += late
-        if absent:
-            hop.absent = hop.absent or observation
-        elif state is not PortState.UNKNOWN:
-            hop.answered = True
-            self._end_search(hop, Search.FOUND)
+            if elapsed_s < _FIRST_SYN_S:
+                target.rtt_s = max(target.rtt_s, elapsed_s)
+            # Not those from before contact was lost. Of swept ports that are asked anew the first are only counted.
+            attempts = observation.attempts[-asking.started :]
+            syns = sum(attempt.syns or 1 for attempt in attempts) if late else 1
+            syns += SYNS_PER_ATTEMPT * (asking.started - len(attempts))
+            target.loss.note(syns)
+            target.path.loss.note(syns)
+            if not target.own:
+                self._contact.note(target, port, state, now)
+        if reason is Reason.ARP_FAILURE:
+            target.hop.absent = target.hop.absent or observation
+        elif state is not PortState.UNKNOWN or reason is Reason.RESET_AFTER_HANDSHAKE:
+            self._first_answer(target)
+        responder = observation.responder
         if reason in _OF_THE_WAY:
             target.unreachable = target.unreachable or observation
-        self._conclude(inquiry, observation)
+        elif state is PortState.FILTERED and responder is not None:
+            target.rejections.setdefault(responder, observation)
+            known = target.path.responders.setdefault(responder, Responder(responder))
+            if asking.kind in (Kind.PORT, Kind.ALONE):
+                known.note(target.address, (target, port), now)
+            else:
+                known.note_again(now)
 
     def _end_attempt(self, connection: _Connection, result: str) -> Attempt:
-        inquiry, sock = connection.inquiry, connection.sock
+        asking, sock = connection.asking, connection.sock
         now = self._loop.time()
-        source = _source(sock)
+        source = source_of(sock)
+        elapsed_s = connection.rtt_s if connection.held else now - connection.started
         attempt = Attempt(
             started_s=round(connection.started - self._epoch, 4),
             lasted_s=round(now - connection.started, 4),
             source_port=source[1],
-            syns=1 if now - connection.started < _FIRST_SYN_S else _syns(sock),
+            syns=1 if elapsed_s < _FIRST_SYN_S else self._connector.syns(sock),
             result=result,
             source_address=source[0],
         )
-        inquiry.attempts.append(attempt)
-        inquiry.live.remove(connection)
-        fd = sock.fileno()
-        del self._by_fd[fd]
-        self._readiness.forget(fd)
+        asking.attempts.append(attempt)
+        if connection.held:
+            reset_when_closed(sock)
+        self._forget(connection)
         sock.close()
         return attempt
 
-    def _end_others(self, inquiry: _Inquiry) -> None:
+    def _forget(self, connection: _Connection) -> None:
+        connection.asking.live.remove(connection)
+        self._sockets -= 1
+        fd = connection.sock.fileno()
+        if self._by_fd.pop(fd, None) is not None:
+            self._readiness.forget(fd)
+
+    def _end_others(self, asking: Asking) -> None:
         """One attempt decided; the others are evidence too, a swallowed source port above all."""
-        for connection in list(inquiry.live):
+        for connection in list(asking.live):
             self._end_attempt(connection, "not-needed")
-        inquiry.attempts.sort(key=lambda attempt: attempt.started_s)
+        asking.attempts.sort(key=lambda attempt: attempt.started_s)
 
     def _conclude_unmeasured(
-        self, inquiry: _Inquiry, reason: Reason, number: Optional[int], detail: Optional[str]
+        self, asking: Asking, reason: Reason, number: Optional[int], detail: Optional[str]
     ) -> None:
-        for connection in list(inquiry.live):
+        for connection in list(asking.live):
             self._end_attempt(connection, str(reason))
-        self._conclude(
-            inquiry,
-            Observation(
-                probe=inquiry.probe,
-                state=PortState.UNKNOWN,
-                reason=reason,
-                attempts=tuple(inquiry.attempts),
-                errno=number,
-                detail=detail,
-            ),
+        observation = Observation(
+            probe=asking.probe,
+            state=PortState.UNKNOWN,
+            reason=reason,
+            attempts=tuple(asking.attempts),
+            errno=number,
+            detail=detail,
         )
+        self._conclude(asking, observation)
 
-    def _conclude(self, inquiry: _Inquiry, observation: Observation) -> None:
-        inquiry.done = True
-        del self._inquiries[id(inquiry)]
-        target = inquiry.target
-        if target.waiting:
-            self._again.append(target.waiting.popleft())
-        else:
-            target.in_progress -= 1
-            if not target.in_progress:
-                self._end_search(target.hop, Search.NOT_BEGUN)
-        self._report(observation)
+    def _conclude(self, asking: Asking, observation: Observation) -> None:
+        target = asking.target
+        self._end(asking)
+        if asking.kind is Kind.PORT:
+            # What is open, or our own trouble, needs no proof that the host still talks to us.
+            proven = observation.state in (PortState.OPEN, PortState.UNKNOWN)
+            target.keep(observation, target.proven if proven else target.pending)
+        elif asking.then is not None:
+            asking.then(asking, observation, self._loop.time())
+        self._after(target)
+
+    def _end(self, asking: Asking) -> None:
+        asking.done = True
+        asking.target.asking.discard(asking)
+        if asking.kind is Kind.PORT:
+            asking.target.in_progress -= 1
+            self._decided += 1
+
+    def _after(self, target: Target) -> None:
+        if target.quiet:
+            self._quiet.append(target)
+        elif target.rounds and not target.scheduled:
+            self.resume(target)
 
     # --------------------------------------------------------------------------------------------- the end
 
     def _give_up(self, reason: Reason) -> None:
         self._take_answers(self._loop.time())
-        for inquiry in list(self._inquiries.values()):
-            self._conclude_unmeasured(inquiry, reason, None, None)
-        for probe in self._probes:
-            self._report(Observation(probe=probe, state=PortState.UNKNOWN, reason=reason))
+        for target in list(self._unsettled):
+            self._settling.interrupt(target, reason)
+        unknown = Alike(PortState.UNKNOWN, reason)
+        while self._next_set is not None:
+            for answered in self._settling.unasked(self._next_set, unknown):
+                self._report(answered)
+            self._next_set = next(self._probe_sets, None)
 
-    def _close(self) -> None:
+    def _close(self, watched: Optional[int]) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._finished.cancel()  # What is still scheduled finds the run over.
         for connection in self._by_fd.values():
-            connection.sock.close()
-        self._by_fd.clear()
+            connection.sock.close()  # Also those to targets that are settled, which a hearing asks once more.
+        for target in self._unsettled:
+            for asking in target.asking:
+                for connection in asking.live:
+                    connection.sock.close()
+            for scout in list(target.scouts):
+                self._end_scout(target, scout)
         self._loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
+        if watched is not None:
+            self._loop.remove_reader(watched)
+        self._own_network.close()
 
 
-def _never_available(probe: Probe) -> Optional[Tuple[Reason, str]]:
-    """Why there will never be a local address and port for this probe; None when ports are only exhausted.
+_LISTENED_S: Dict[Kind, float] = {Kind.ALONE: _ALONE_S, Kind.SOUNDING: _ALONE_S, Kind.HOPS: _HOPS_S, Kind.DECOY: 0.0}
+"""What is asked once, and how long it is listened to; a decoy by the round-trip time."""
+
+
+def _never_available(target: Target) -> Optional[Tuple[Reason, str]]:
+    """Why there will never be a local address and port for it; None when ports are only exhausted.
 
     Raises:
         OSError: no descriptor left to ask the kernel with.
     """
-    source = probe.source_address
+    source = target.source_address
     if source is not None and not is_own(source):
         return Reason.LOCAL_ERROR, f"cannot send from {source}"
-    if source_towards(probe.address) is None:
+    if source_towards(target.address) is None:
         return Reason.NO_ROUTE, "no source address for this family"
     return None
+
+
+def _is_own(address: str) -> bool:
+    try:
+        return is_own(address)
+    except OSError:
+        return False  # No descriptor left to ask with: the careful answer.
 
 
 def _from_ourselves(responder: Optional[str], address: str) -> bool:
@@ -637,26 +1159,3 @@ def _from_ourselves(responder: Optional[str], address: str) -> bool:
     if responder.startswith("fe80:") and "%" in address:
         responder += address[address.index("%") :]
     return is_own(responder) and not is_own(address)
-
-
-def _source(sock: socket.socket) -> Tuple[Optional[str], Optional[int]]:
-    """Address and port that the kernel chose; None before it did."""
-    try:
-        name = sock.getsockname()
-    except OSError:
-        return None, None
-    return (str(name[0]), int(name[1])) if name[1] else (None, None)
-
-
-def _syns(sock: socket.socket) -> Optional[int]:
-    """SYNs that the kernel sent on this socket so far; None where it does not tell."""
-    if not _LINUX:
-        return None
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_TOTAL_RETRANS + 4)
-    except OSError:
-        return None
-    if len(info) < _TCP_INFO_TOTAL_RETRANS + 4:
-        return None
-    retransmitted: int = struct.unpack_from("=I", info, _TCP_INFO_TOTAL_RETRANS)[0]
-    return 1 + retransmitted

@@ -7,12 +7,23 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from portcheck.printable import printable
+from portcheck.wording import plural
 
 Json = dict[str, Any]
 
 _MAX_TEXT = 2000
 """Longer texts are cut: no run of ours has them."""
 _PORT_DIGITS = 5
+
+_NOT_KEPT: Json = {"errno": None, "rtt_ms": None, "flaky": False}
+"""What an entry of the sweep lacks: it differs from port to port."""
+
+_RESPONDERS = {
+    "answers-everything": "probably accepted by {} or something right behind it",
+    "reset-after-handshake": "probably accepted by {} or something right behind it",
+    "icmp-rate-limited": "behind {}",
+}
+"""What the responder did, by reason; of all others it sent the ICMP error."""
 
 _EXPECT_SENTENCES = {
     "reachable": "It must be reachable from {source}.",
@@ -33,12 +44,13 @@ def render(check: Json, run: Json, titles: dict[str, str], width: int = 80) -> s
     return _page(check["id"], blocks, width)
 
 
-def render_swept(check_id: str, entry: Json, width: int = 80) -> str:
-    """The explanation of a port that passed in the sweep."""
+def render_swept(check_id: str, entry: Json, run: Json, width: int = 80) -> str:
+    """The explanation of a port that is counted with others of the sweep; the entry has the shape of `run_shape`."""
     blocks = (
         ("Asked", [_EXPECT_SENTENCES["not-open"].format(source=entry["source"])]),
-        ("Seen", [f"{entry['state']} ({entry['reason']})"]),
-        ("Verdict", ["pass: it is not open"]),
+        ("Sent", ["Not kept for each port of a sweep: check with --evidence."]),
+        ("Seen", _seen(_NOT_KEPT | entry)),
+        ("Verdict", ["pass: it is not open"] if entry["outcome"] == "pass" else _verdict(entry, run)),
     )
     return _page(check_id, blocks, width)
 
@@ -110,7 +122,8 @@ def _sent(check: Json, run: Json) -> Iterator[str]:
     vantage = next((v for v in run["vantages"] if v["host"] == check["source"]["host"]), None)
     machine = f" on {vantage['machine']}" if vantage and vantage["machine"] != check["source"]["host"] else ""
     if not check["evidence"]:
-        yield "Nothing."
+        tried = check["attempts"]
+        yield f"{plural(tried, 'attempt')}, not kept singly: check with --evidence." if tried else "Nothing."
         return
     yield f"From {check['source']['host']}{machine}:"
     for number, attempt in enumerate(check["evidence"], start=1):
@@ -132,7 +145,9 @@ def _seen(check: Json) -> Iterator[str]:
     if check["icmp"]:
         parts.append(f"ICMP type {check['icmp']['type']} code {check['icmp']['code']}")
     if check["responder"]:
-        parts.append(f"sent by {check['responder']}")
+        parts.append(_RESPONDERS.get(check["reason"], "sent by {}").format(check["responder"]))
+    if check["errno"] is not None:
+        parts.append(f"errno {check['errno']}")
     if check["rtt_ms"] is not None:
         parts.append(f"after {check['rtt_ms']:.1f} ms")
     if check["flaky"]:

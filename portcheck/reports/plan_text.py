@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from portcheck.engine.probe import Reason, Transport
-from portcheck.model import Check, Expect, Plan, role_labels
+from portcheck.model import Check, Expect, Plan, SweptPorts, role_labels
 from portcheck.ports import format_by_transport
 from portcheck.printable import printable
 from portcheck.reports import left_out
@@ -18,6 +18,7 @@ _EXPECT_WORDS = {
     Expect.NOT_OPEN: "must not be open",
 }
 _EXPECTS = tuple(_EXPECT_WORDS)
+_Planned = Check | SweptPorts
 _FOR_OTHERS = "meant for others, noted when open"
 
 _UNMEASURED_WORDS = {
@@ -30,17 +31,14 @@ _UNMEASURED_WORDS = {
 def render(plan: Plan, size: str, width: int = 80) -> str:
     """The plan as text: the size first, then each host with its ports, then what is not planned."""
     lines = [
-        *_wrapped(f"{_vantage(plan)}: {plural(len(plan.checks), 'check')}.", width, ""),
+        *_wrapped(f"{_vantage(plan)}: {plural(plan.size, 'check')}.", width, ""),
         *_wrapped(size, width, ""),
         *(line for text in left_out.circumstances(plan) for line in _wrapped(f"{text}.", width, "")),
     ]
-    by_host: dict[tuple[str, str], list[Check]] = {}
-    for check in plan.checks:
-        by_host.setdefault((check.host, check.address or "no address"), []).append(check)
-    for (host, address), checks in by_host.items():
-        details = [part for part in (address, checks[0].role) if part and part != host]
+    for (host, address), planned in _by_host(plan).items():
+        details = [part for part in (address, _check(planned[0]).role) if part and part != host]
         lines += ["", *_wrapped(f"{host} ({', '.join(details)})" if details else host, width, "")]
-        lines += _ports(checks, width)
+        lines += _ports(planned, width)
     others = list(left_out.lines(plan))
     if others:
         lines += ["", "Not planned"]
@@ -56,15 +54,38 @@ def _vantage(plan: Plan) -> str:
     return f"From {name} ({', '.join(details)})" if details else f"From {name}"
 
 
-def _ports(checks: list[Check], width: int) -> list[str]:
+def _by_host(plan: Plan) -> dict[tuple[str, str], list[_Planned]]:
+    """What is planned for each address, in the order of the hosts."""
+    order = {host.name: number for number, host in enumerate(plan.scope.hosts)}
+    everything: list[_Planned] = [*plan.checks, *plan.sweeps]
+    by_host: dict[tuple[str, str], list[_Planned]] = {}
+    for planned in sorted(everything, key=lambda planned: order.get(_check(planned).host, 0)):
+        check = _check(planned)
+        by_host.setdefault((check.host, check.address or "no address"), []).append(planned)
+    return by_host
+
+
+def _check(planned: _Planned) -> Check:
+    """The check, of swept ports the first one's."""
+    return planned if isinstance(planned, Check) else planned.first
+
+
+def _ports(listed: list[_Planned], width: int) -> list[str]:
     groups: dict[str, list[tuple[Transport, int | None]]] = {}
-    for check in sorted(checks, key=lambda check: (_EXPECTS.index(check.expect), bool(check.named_for))):
+    for planned in sorted(listed, key=_rank):
+        check = _check(planned)
         words = _FOR_OTHERS if check.named_for else _EXPECT_WORDS[check.expect]
         remark = _UNMEASURED_WORDS[check.unmeasured.reason if check.unmeasured else None]
-        groups.setdefault(words + remark, []).append((check.transport, check.port))
+        ports = (check.port,) if isinstance(planned, Check) else planned.numbers()
+        groups.setdefault(words + remark, []).extend((check.transport, port) for port in ports)
     return [
         line for words, ports in groups.items() for line in _wrapped(f"{words}: {format_by_transport(ports)}", width)
     ]
+
+
+def _rank(planned: _Planned) -> tuple[int, bool]:
+    check = _check(planned)
+    return _EXPECTS.index(check.expect), bool(check.named_for)
 
 
 def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from portcheck.engine.probe import Attempt
-from portcheck.model import Diagnosis, Expect, NotPlanned, Outcome, Provenance, Run, Verdict
+from portcheck.engine.probe import Observation
+from portcheck.model import Diagnosis, Expect, NotPlanned, Outcome, Provenance, Run, Vantage, Verdict
 from portcheck.ports import format_ports
 
 SCHEMA = "portcheck/run/1"
+
+_NOT_WELL = frozenset({Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE})
+"""What somebody will ask about: its attempts are always in the JSON."""
 
 Json = dict[str, Any]
 
@@ -23,12 +27,15 @@ def render(run: Run) -> str:
 
 def as_json(run: Run) -> Json:
     """The run as plain lists and dicts. Every check is in `checks`, or as a port in `swept`."""
-    scope = run.plan.scope
-    singly = [verdict for verdict in run.verdicts if not _swept_and_well(verdict)]
+    scope, evidence = run.plan.scope, run.selection.evidence
+    swept = [verdict for verdict in run.verdicts if verdict.alike or (_swept_and_well(verdict) and not evidence)]
+    listed = {id(verdict) for verdict in swept}
+    singly = [verdict for verdict in run.verdicts if id(verdict) not in listed]
     return {
         "schema": SCHEMA,
         "version": run.version,
         "run_id": run.run_id,
+        "resumed": run.selection.resumed,
         "started": run.started,
         "finished": run.finished,
         "duration_s": run.duration_s,
@@ -36,14 +43,7 @@ def as_json(run: Run) -> Json:
         "interrupted": run.interrupted,
         "seed": run.seed,
         "selection": asdict(run.selection),
-        "vantages": [
-            {
-                "host": scope.vantage.name,
-                "roles": None if scope.vantage.roles is None else sorted(scope.vantage.roles),
-                "machine": scope.vantage.machine,
-                "sources": dict(scope.vantage.sources),
-            }
-        ],
+        "vantages": [vantage_json(scope.vantage)],
         "documents": [{"id": d.id, "title": d.title, "version": d.version} for d in scope.documents],
         "notices": [{"document": d.id, "text": notice} for d in scope.documents for notice in d.notices],
         "not_planned": [_not_planned(entry) for entry in run.plan.not_planned],
@@ -56,8 +56,18 @@ def as_json(run: Run) -> Json:
         "summary": _summary(run),
         "warnings": list(run.warnings),
         "diagnosis": [_diagnosis(diagnosis) for diagnosis in run.diagnosis],
-        "checks": [_check(verdict) for verdict in singly],
-        "swept": _swept(verdict for verdict in run.verdicts if _swept_and_well(verdict)),
+        "checks": [_check(verdict, evidence) for verdict in singly],
+        "swept": _swept(swept),
+    }
+
+
+def vantage_json(vantage: Vantage) -> Json:
+    """Where the probes of a run started; a run that goes on with another one must start at the same."""
+    return {
+        "host": vantage.name,
+        "roles": None if vantage.roles is None else sorted(vantage.roles),
+        "machine": vantage.machine,
+        "sources": dict(vantage.sources),
     }
 
 
@@ -77,6 +87,7 @@ def _diagnosis(diagnosis: Diagnosis) -> Json:
         "outcome": diagnosis.outcome,
         "text": diagnosis.headline,
         "lines": list(diagnosis.lines),
+        "count": diagnosis.count,
         "checks": list(diagnosis.checks),
         "remedy": diagnosis.remedy,
     }
@@ -86,9 +97,9 @@ def _provenance(place: Provenance) -> Json:
     return {"document": place.document, "section": place.section, "row": place.row}
 
 
-def _check(verdict: Verdict) -> Json:
+def _check(verdict: Verdict, evidence: bool) -> Json:
     check, observation = verdict.check, verdict.observation
-    icmp = None if observation.icmp is None else {"type": observation.icmp[0], "code": observation.icmp[1]}
+    shown = observation.attempts if evidence or verdict.outcome in _NOT_WELL else ()
     return {
         "id": check.id,
         "source": {"host": check.source, "role": check.source_role},
@@ -105,14 +116,14 @@ def _check(verdict: Verdict) -> Json:
         "reason": observation.reason,
         "detail": observation.detail,
         "responder": observation.responder,
-        "icmp": icmp,
+        "icmp": _icmp(observation),
         "errno": observation.errno,
         "rtt_ms": observation.rtt_ms,
         "attempts": len(observation.attempts),
         "flaky": observation.flaky,
         "inferred": observation.inferred,
         "answer": None,
-        "evidence": [_attempt(attempt) for attempt in observation.attempts],
+        "evidence": [asdict(attempt) for attempt in shown],
         "outcome": verdict.outcome,
         "certainty": verdict.certainty,
         "finding": verdict.finding,
@@ -123,8 +134,8 @@ def _check(verdict: Verdict) -> Json:
     }
 
 
-def _attempt(attempt: Attempt) -> Json:
-    return asdict(attempt)
+def _icmp(observation: Observation) -> Json | None:
+    return None if observation.icmp is None else {"type": observation.icmp[0], "code": observation.icmp[1]}
 
 
 def _swept_and_well(verdict: Verdict) -> bool:
@@ -132,21 +143,30 @@ def _swept_and_well(verdict: Verdict) -> bool:
 
 
 def _swept(verdicts: Iterable[Verdict]) -> list[Json]:
-    """Passing sweep results, one entry for each target and way of passing, with its ports as a set."""
-    groups: dict[tuple[str, str, str | None, str, str, str], list[int]] = {}
+    """Results of the sweep: one entry for each target and result, with its ports as a set."""
+    groups: dict[object, tuple[Json, array[int]]] = {}
     for verdict in verdicts:
-        check, seen = verdict.check, verdict.observation
-        key = (check.source, check.host, check.address, str(check.transport), str(seen.state), str(seen.reason))
-        groups.setdefault(key, []).append(check.port or 0)
-    return [
-        {
-            "source": source,
-            "target": {"host": host, "address": address},
-            "transport": transport,
-            "state": state,
-            "reason": reason,
-            "outcome": "pass",
-            "ports": format_ports(sorted(ports)),
-        }
-        for (source, host, address, transport, state, reason), ports in groups.items()
-    ]
+        entry = _swept_entry(verdict)
+        key = tuple(str(value) for name, value in entry.items() if name != "because")
+        groups.setdefault(key, (entry, array("H")))[1].extend(verdict.alike or [verdict.check.port or 0])
+    return [{**entry, "ports": format_ports(ports)} for entry, ports in groups.values()]
+
+
+def _swept_entry(verdict: Verdict) -> Json:
+    check, seen = verdict.check, verdict.observation
+    return {
+        "source": check.source,
+        "target": {"host": check.host, "address": check.address},
+        "transport": check.transport,
+        "state": seen.state,
+        "reason": seen.reason,
+        "detail": seen.detail,
+        "responder": seen.responder,
+        "icmp": _icmp(seen),
+        "inferred": seen.inferred,
+        "outcome": verdict.outcome,
+        "certainty": verdict.certainty,
+        "finding": verdict.finding,
+        "because": verdict.because,
+        "waived": verdict.waived,
+    }

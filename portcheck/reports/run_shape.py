@@ -9,11 +9,17 @@ from typing import Any
 from portcheck.model import Expect
 
 Shape = Any
-"""A type; a tuple of alternatives (None: null); a set of words; a pattern of a whole string; [item]; {key: value}."""
+"""A type; a tuple of alternatives (None: null); a set of words; a pattern of a whole string; a range of integers;
+[item]; {key: value}, where the key `...` stands for whatever keys there are."""
 
 _WORDS = frozenset(str(expect) for expect in Expect)
 _TEXT = (str, None)
 _NUMBER = (float, int)
+_ICMP: Shape = ({"type": int, "code": int}, None)
+_LARGEST = 2**63
+"""A longer number is none of ours, and floating point has no room for the longest."""
+
+PORT_SET: Shape = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*")
 
 HEAD: Shape = {
     "documents": [{"id": str, "title": str}],
@@ -27,7 +33,16 @@ HEAD: Shape = {
             "transport": str,
             "state": str,
             "reason": str,
-            "ports": re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*"),
+            "detail": _TEXT,
+            "responder": _TEXT,
+            "icmp": _ICMP,
+            "inferred": bool,
+            "outcome": str,
+            "certainty": str,
+            "finding": str,
+            "because": str,
+            "waived": _TEXT,
+            "ports": PORT_SET,
         }
     ],
 }
@@ -46,8 +61,10 @@ CHECK: Shape = {
     "reason": str,
     "detail": _TEXT,
     "responder": _TEXT,
-    "icmp": ({"type": int, "code": int}, None),
+    "icmp": _ICMP,
+    "errno": (int, None),
     "rtt_ms": (*_NUMBER, None),
+    "attempts": int,
     "flaky": bool,
     "inferred": bool,
     "evidence": [
@@ -87,9 +104,11 @@ def damage(value: object, shape: Shape, where: str = "") -> str | None:
             return None if _fits(value, shape) else f"{where} is not what it should be"
 
 
-def _damage_in_mapping(value: object, shape: Mapping[str, Shape], where: str) -> str | None:
+def _damage_in_mapping(value: object, shape: Mapping[Any, Shape], where: str) -> str | None:
     if not isinstance(value, dict):
         return f"{where} is not an object"
+    if ... in shape:
+        shape = dict.fromkeys(value, shape[...])
     for key, inner in shape.items():
         path = f"{where}.{key}" if where else key
         found = damage(value[key], inner, path) if key in value else f"{path} is missing"
@@ -106,6 +125,15 @@ def _fits(value: object, shape: Shape) -> bool:
             return isinstance(value, str) and value in shape
         case re.Pattern():
             return isinstance(value, str) and shape.fullmatch(value) is not None
+        case range():
+            return type(value) is int and value in shape
         case _:
             # A bool is an int to Python, but not to JSON.
-            return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+            if isinstance(value, bool):
+                return shape is bool
+            return isinstance(value, shape) and not _is_endless(value)
+
+
+def _is_endless(value: object) -> bool:
+    """Infinity, NaN (which Python's reader lets through), and numbers too long for floating point."""
+    return isinstance(value, int | float) and not abs(value) < _LARGEST

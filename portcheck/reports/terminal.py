@@ -118,9 +118,19 @@ def _circumstances(run: Run) -> Iterator[RenderableType]:
     if scope.transports is not None:
         only = " and ".join(sorted(transport.upper() for transport in scope.transports))
         yield _text(f"Only {only} was asked for: what the documents need besides is left out.", "yellow")
+    if run.selection.resumed is not None:
+        yield _text(_went_on(run, run.selection.resumed), "yellow")
     if run.interrupted is not None:
         ended = "The deadline" if run.interrupted == "deadline" else run.interrupted
         yield _text(f"{ended} ended the run early: what was not decided by then is listed as not sure.", "yellow")
+
+
+def _went_on(run: Run, resumed: str) -> str:
+    # A run's id begins with its start in UTC: 20261120T080000Z.
+    began = f"{resumed[:4]}-{resumed[4:6]}-{resumed[6:8]} {resumed[9:11]}:{resumed[11:13]} UTC"
+    kept = plural(run.summary.kept, "answer is", "answers are")
+    asked = plural(run.summary.probes, "port was", "ports were")
+    return f"This run goes on with the one of {began}: {kept} kept from it, {asked} asked now."
 
 
 def _answer(run: Run) -> RenderableType:
@@ -193,7 +203,8 @@ def _unsure(run: Run) -> Iterator[RenderableType]:
 def _waived(run: Run) -> Iterator[RenderableType]:
     for verdict in run.verdicts:
         if verdict.waived is not None:
-            yield _line(f"{verdict.check.port_text} on {verdict.check.host}: {verdict.finding}. {verdict.waived}")
+            ports = format_by_transport(verdict.keys)
+            yield _line(f"{ports} on {verdict.check.host}: {verdict.finding}. {verdict.waived}")
 
 
 def _informed(run: Run) -> Iterator[RenderableType]:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from portcheck.engine.probe import Transport
-from portcheck.model import Host, NotPlanned, Phase, PortcheckError, Scope, Selection, SweepKind
+from portcheck.model import (
+    Document,
+    Host,
+    NotPlanned,
+    Phase,
+    PortcheckError,
+    Scope,
+    Selection,
+    Site,
+    SweepKind,
+)
 from portcheck.scoping.by_hand import parse_expect, parse_sweep
 from portcheck.scoping.names import stated_features
-from portcheck.scoping.selected import selected_documents
 from portcheck.scoping.site_hosts import chosen_hosts, hosts_of_site
 from portcheck.scoping.targets import hosts_of_targets
-from portcheck.site import load_site
 
 DEFAULT_MAX_HOSTS = 65_536
 
@@ -22,8 +30,7 @@ def scope_of(selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HO
     Raises:
         PortcheckError: something that the user named does not exist or does not fit; nothing was sent.
     """
-    site = load_site(selection.site) if selection.site is not None else None
-    documents = selected_documents(selection, site)
+    site, documents = _files(selection)
     sweep = parse_sweep(selection.sweep)
     if not documents and not selection.expects and sweep.kind in (SweepKind.NONE, SweepKind.DOCUMENTED):
         raise PortcheckError(
@@ -55,6 +62,17 @@ def scope_of(selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HO
         other_hosts=others,
         left_out=tuple(left_out),
     )
+
+
+def _files(selection: Selection) -> tuple[Site | None, tuple[Document, ...]]:
+    """The site file and the documents, where there are any: a check of a few ports need not load what reads YAML."""
+    if selection.site is None and not selection.documents:
+        return None, ()
+    from portcheck.scoping.selected import selected_documents
+    from portcheck.site import load_site
+
+    site = load_site(selection.site) if selection.site is not None else None
+    return site, selected_documents(selection, site)
 
 
 def _transports(names: Iterable[str]) -> frozenset[Transport] | None:

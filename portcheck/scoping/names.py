@@ -18,9 +18,8 @@ from portcheck.model import (
     role_label,
 )
 from portcheck.printable import printable, quoted
-from portcheck.records import did_you_mean
 from portcheck.vantage import local
-from portcheck.wording import listed
+from portcheck.wording import did_you_mean, listed
 
 _SHOWN = 20
 """Known names in one message: a site may have hundreds of hosts, a document of services."""

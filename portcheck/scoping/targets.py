@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from portcheck.addresses import parse_address
 from portcheck.model import (
     Address,
     Document,
@@ -22,7 +23,6 @@ from portcheck.model import (
 from portcheck.printable import quoted
 from portcheck.scoping.addresses import addresses_of, distinct
 from portcheck.scoping.names import chosen_role_keys, claimed_vantage
-from portcheck.site import parse_address
 from portcheck.vantage import local
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")

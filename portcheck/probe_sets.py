@@ -1,0 +1,148 @@
+"""What is asked of the network for a plan: the ports of each address, as the engine takes them. Pure.
+
+Swept ports stay runs of numbers until the engine wants them, so that a million of them cost a few megabytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from portcheck.engine.probe import Answered, Observation, PortState, ProbeSet, Transport
+from portcheck.measured import Endpoint, Measured, first_probe
+from portcheck.model import Plan, Ports
+
+_DECOYS = 2
+_CANARIES = 3
+_DRAWS = 256
+"""Ports drawn for the decoys of an address; documents may have names for most of the port numbers."""
+_UNPRIVILEGED = 1024
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What the checks of one endpoint need to be asked."""
+
+    of_checks: set[int] = field(default_factory=set)
+    swept: list[range] = field(default_factory=list)
+    offered: set[Ports] = field(default_factory=set)
+
+    def in_bulk(self) -> set[int]:
+        return set[int]().union(*self.swept) - self.of_checks
+
+    def __contains__(self, port: int) -> bool:
+        return port in self.of_checks or any(port in run for run in self.swept)
+
+
+def probe_sets(plan: Plan, *, seed: int, evidence: bool = False, kept: Measured | None = None) -> Iterator[ProbeSet]:
+    """One set for each address and source address, in the order of the plan.
+
+    Args:
+        seed: of the decoys.
+        evidence: swept ports too are to be reported singly, with their attempts.
+        kept: what is known already and not asked again.
+    """
+    documented = _documented(plan)
+    for where, asked in _by_endpoint(plan).items():
+        known = kept.ports(where) if kept is not None else set()
+        singly, in_bulk = asked.of_checks - known, asked.in_bulk() - known
+        if evidence:
+            singly, in_bulk = singly | in_bulk, set()
+        if singly or in_bulk:
+            yield ProbeSet(
+                address=where[0],
+                singly=array("H", sorted(singly)),
+                in_bulk=array("H", sorted(in_bulk)),
+                decoys=_decoys(f"{seed} {where[0]}", asked, documented),
+                source_address=where[1],
+                canaries=_canaries(kept, where) if kept is not None else (),
+            )
+
+
+def _canaries(kept: Measured, where: Endpoint) -> tuple[tuple[int, PortState], ...]:
+    """Ports that answered before: without one, a host that has banned us since looks like one that drops the rest."""
+    for state in (PortState.OPEN, PortState.CLOSED):
+        ports = [seen.probe.port for seen in kept.singly(where) if seen.state is state]
+        ports += [tally.ports[0] for tally in kept.in_bulk(where) if tally.state is state]
+        if ports:
+            return tuple((port, state) for port in ports[:_CANARIES])
+    return ()
+
+
+def ports_by_address(plan: Plan) -> dict[str, int]:
+    """How many TCP ports of each address are asked."""
+    counts: dict[str, int] = {}
+    for (address, _), asked in _by_endpoint(plan).items():
+        counts[address] = counts.get(address, 0) + len(asked.of_checks) + len(asked.in_bulk())
+    return counts
+
+
+def of_plan(plan: Plan, answers: Iterable[Answered]) -> Iterator[Answered]:
+    """The answers that this plan asks for; a plan made later may have dropped a host or a port."""
+    asked_by = _by_endpoint(plan)
+    for answered in answers:
+        probe = first_probe(answered)
+        asked = asked_by.get((probe.address, probe.source_address))
+        if asked is None:
+            continue
+        if isinstance(answered, Observation):
+            if probe.port in asked:
+                yield answered
+        elif ports := array("H", filter(asked.__contains__, answered.ports)):
+            yield replace(answered, ports=ports)
+
+
+def _by_endpoint(plan: Plan) -> dict[Endpoint, _Asked]:
+    offers = {host.name: host.offers for host in plan.scope.hosts}
+    asked: dict[Endpoint, _Asked] = {}
+    for check in (*plan.checks, *(sweep.first for sweep in plan.sweeps)):
+        if check.probe is not None:
+            where = check.probe.address, check.probe.source_address
+            asked.setdefault(where, _Asked()).offered.update(offers.get(check.host, ()))
+    for check in plan.checks:
+        if check.probe is not None:
+            asked[check.probe.address, check.probe.source_address].of_checks.add(check.probe.port)
+    for sweep in plan.sweeps:
+        if (probe := sweep.first.probe) is not None:
+            asked[probe.address, probe.source_address].swept.extend(sweep.ports)
+    return asked
+
+
+# ------------------------------------------------------------------------------------------------- decoys
+
+
+def _documented(plan: Plan) -> bytearray:
+    """By port number, whether a selected document names it for any host."""
+    named = bytearray(65536)
+    for document in plan.scope.documents:
+        for expectation in document.expectations:
+            for ports in expectation.ports:
+                if ports.transport is Transport.TCP:
+                    numbers = ports.numbers()
+                    named[numbers.start : numbers.stop] = b"\1" * len(numbers)
+    return named
+
+
+def _decoys(seed: str, asked: _Asked, documented: bytearray) -> tuple[int, ...]:
+    """Two ports that nobody expects to be open there; fewer where nearly every port is expected to be.
+
+    Drawn by a hash: the same run gives the same ports in every version of Python, and an address its own.
+    """
+    free = [port for port in _drawn(seed) if port not in asked.of_checks and not _is_offered(port, asked)]
+    unnamed = [port for port in free if not documented[port]]
+    private = [port for port in unnamed if port >= _UNPRIVILEGED]
+    unswept = [port for port in private if not any(port in run for run in asked.swept)]
+    best_first = dict.fromkeys((*unswept, *private, *unnamed, *free))
+    return tuple(best_first)[:_DECOYS]
+
+
+def _drawn(seed: str) -> Iterator[int]:
+    drawn = struct.unpack(f">{_DRAWS}H", hashlib.shake_128(seed.encode()).digest(2 * _DRAWS))
+    return (port for port in drawn if port)
+
+
+def _is_offered(port: int, asked: _Asked) -> bool:
+    return any(ports.transport is Transport.TCP and port in ports for ports in asked.offered)

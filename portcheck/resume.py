@@ -1,0 +1,277 @@
+"""Going on with a stopped run: what its JSON says was asked for, and which of its answers still answer a plan.
+
+What was not measured (state `unknown`, whatever the reason) is not kept, and so is asked again. Pure: the file is read
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from portcheck.addresses import literal
+from portcheck.engine.pace import JITTER_S, LIMITS, Speed
+from portcheck.engine.probe import (
+    Answered,
+    Attempt,
+    Observation,
+    PortState,
+    Probe,
+    ProbeSet,
+    Reason,
+    Tally,
+    Transport,
+    Word,
+)
+from portcheck.model import Phase, PortcheckError, Selection, Vantage
+from portcheck.ports import PortsError, parse_ports
+from portcheck.reports.run_json import vantage_json
+from portcheck.reports.run_shape import PORT_SET, Shape, damage
+
+Json = dict[str, Any]
+
+_REASONS: Mapping[PortState, frozenset[Reason]] = {
+    PortState.OPEN: frozenset({Reason.SYN_ACK}),
+    PortState.CLOSED: frozenset({Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN}),
+    PortState.FILTERED: frozenset(
+        {Reason.NO_RESPONSE, Reason.PORT_UNREACH, Reason.ADMIN_PROHIBITED, Reason.PROTO_UNREACH}
+        | {Reason.HOST_UNREACH, Reason.NET_UNREACH, Reason.ARP_FAILURE}
+    ),
+}
+"""What TCP answers, each state with its reasons: all that is kept."""
+
+
+def _words(words: type[Word]) -> frozenset[str]:
+    return frozenset(str(word) for word in words)
+
+
+_TEXT = (str, None)
+_NUMBER = (float, int)
+_PORT = range(1, 65536)
+_BYTE = range(256)
+
+RUN: Shape = {
+    "run_id": re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"),
+    "finished": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}\+00:00"),
+    "phase": _words(Phase),
+    "seed": range(2**64),
+    "selection": {
+        "targets": [str],
+        "documents": [str],
+        "roles": [str],
+        "expects": [str],
+        "site": _TEXT,
+        "source": _TEXT,
+        "features": {...: bool},
+        "transports": [_words(Transport)],
+        "sweep": str,
+        "strict": bool,
+        "strict_sources": bool,
+        "speed": _words(Speed),
+        "max_rate": (*_NUMBER, None),
+        "evidence": bool,
+    },
+    "vantages": [{"host": str, "machine": str, "sources": {...: str}}],
+    "checks": [{"target": {"address": _TEXT}, "transport": str, "port": (_PORT, None), "state": _words(PortState)}],
+    "swept": [{"target": {"address": _TEXT}, "transport": str, "ports": PORT_SET, "state": _words(PortState)}],
+}
+"""The run as a whole, and what is needed of every answer to find out whether it is kept."""
+
+_ANSWER: Shape = {
+    "reason": _words(Reason),
+    "detail": _TEXT,
+    "responder": _TEXT,
+    "icmp": ({"type": _BYTE, "code": _BYTE}, None),
+    "inferred": bool,
+}
+
+_ATTEMPT: Shape = {
+    "started_s": _NUMBER,
+    "lasted_s": _NUMBER,
+    "source_port": (_PORT, None),
+    "syns": (range(2**16), None),
+    "result": str,
+    "source_address": _TEXT,
+}
+_SINGLE: Shape = {
+    **_ANSWER,
+    "errno": (range(4096), None),
+    "rtt_ms": (*_NUMBER, None),
+    "flaky": bool,
+    "evidence": [_ATTEMPT],
+}
+"""An answer that is kept, of `swept` and of `checks`."""
+
+
+def selection_of(run: Json) -> tuple[Selection, Phase]:
+    """What a run of the shape RUN was asked, as the selection of one that goes on with it.
+
+    A deadline ended that run, and does not end this one.
+
+    Raises:
+        PortcheckError: the maximum rate is none.
+    """
+    said = run["selection"]
+    if said["max_rate"] is not None and not said["max_rate"] > 0:
+        raise _damaged("selection.max_rate is not what it should be")
+    selection = Selection(
+        targets=tuple(said["targets"]),
+        documents=tuple(said["documents"]),
+        roles=tuple(said["roles"]),
+        expects=tuple(said["expects"]),
+        site=said["site"],
+        source=said["source"],
+        features=said["features"],
+        transports=tuple(said["transports"]),
+        sweep=said["sweep"],
+        strict=said["strict"],
+        strict_sources=said["strict_sources"],
+        speed=said["speed"],
+        max_rate=said["max_rate"],
+        evidence=said["evidence"],
+        resumed=run["run_id"],
+    )
+    return selection, Phase(run["phase"])
+
+
+def pause_s(run: Json, speed: Speed, now: datetime) -> float:
+    """How long the last connections of a run of the shape RUN still count with those who watch the network.
+
+    Raises:
+        PortcheckError: it does not say when it ended.
+    """
+    limits = LIMITS[speed]
+    window_s = max(limits.flows_window_s, limits.addresses_window_s)
+    try:
+        ended_s = (now - datetime.fromisoformat(run["finished"])).total_seconds()
+    except ValueError:
+        raise _damaged("finished is not what it should be") from None
+    # A clock that was set back must not keep anybody waiting.
+    return max(0.0, window_s + JITTER_S - ended_s) if window_s and ended_s >= 0 else 0.0
+
+
+def refuse_other_vantage(run: Json, vantage: Vantage) -> None:
+    """Answers hold for the machine and the addresses that asked, and for no other.
+
+    Raises:
+        PortcheckError: this is another vantage than that of the run.
+    """
+    if run["vantages"] != [vantage_json(vantage)]:
+        before = " and ".join(map(_place, run["vantages"])) or "nowhere"
+        raise PortcheckError(
+            f"its answers hold for {before}, and this is {_place(vantage_json(vantage))}; "
+            "go on with it there, or check anew"
+        )
+
+
+def _place(vantage: Json) -> str:
+    """`a1 on bastion (10.0.0.11)`."""
+    addresses = ", ".join(vantage["sources"].values())
+    return f"{vantage['host']} on {vantage['machine']}" + (f" ({addresses})" if addresses else "")
+
+
+# -------------------------------------------------------------------------------------------------- answers
+
+
+class _Questions:
+    """What a plan asks of one address and has no answer to yet."""
+
+    def __init__(self, asked: ProbeSet) -> None:
+        self.source_address = asked.source_address
+        self._singly = set(asked.singly)
+        # A set of all ports is 4 MB, and a large run has many addresses.
+        self._in_bulk = bytearray(_PORT.stop if asked.in_bulk else 0)
+        for port in asked.in_bulk:
+            self._in_bulk[port] = True
+
+    def take_single(self, port: int) -> bool:
+        """Whether the port is asked singly; it has its answer now."""
+        if port not in self._singly:
+            return False
+        self._singly.remove(port)
+        return True
+
+    def take_swept(self, port: int) -> bool:
+        """Whether the port is one of many; it has its answer now."""
+        if not self._in_bulk or not self._in_bulk[port]:
+            return False
+        self._in_bulk[port] = False
+        return True
+
+
+def kept_answers(run: Json, asked: Iterable[ProbeSet]) -> Iterator[Answered]:
+    """The answers of a run of the shape RUN to what a plan asks, each port once.
+
+    They have no attempts but those that the run tells, so packets are counted for the run that sent them.
+
+    Raises:
+        PortcheckError: an answer is damaged; the message names the key.
+    """
+    questions = {probes.address: _Questions(probes) for probes in asked}
+    for key, read in (("checks", _of_check), ("swept", _of_sweep)):
+        for number, entry in enumerate(run[key]):
+            of_address = questions.get(entry["target"]["address"])
+            measured = entry["transport"] == Transport.TCP and PortState(entry["state"]) in _REASONS
+            if of_address is not None and measured:
+                yield from read(entry, of_address, f"{key}[{number}]")
+
+
+def _of_check(check: Json, questions: _Questions, where: str) -> Iterator[Answered]:
+    answer = _answer(check, _SINGLE, where)
+    port = check["port"]
+    if port is not None and (questions.take_single(port) or questions.take_swept(port)):
+        yield Observation(
+            Probe(check["target"]["address"], Transport.TCP, port, questions.source_address),
+            **answer,
+            attempts=tuple(Attempt(**{name: each[name] for name in _ATTEMPT}) for each in check["evidence"]),
+            errno=check["errno"],
+            rtt_ms=check["rtt_ms"],
+            flaky=check["flaky"],
+        )
+
+
+def _of_sweep(entry: Json, questions: _Questions, where: str) -> Iterator[Answered]:
+    answer = _answer(entry, _ANSWER, where)
+    address, source = entry["target"]["address"], questions.source_address
+    in_bulk = array("H")
+    for port in _port_numbers(entry["ports"], where):
+        if questions.take_swept(port):
+            in_bulk.append(port)
+        # It may be asked singly now: a document was changed, or evidence is wanted.
+        elif questions.take_single(port):
+            yield Observation(Probe(address, Transport.TCP, port, source), **answer)
+    if in_bulk:
+        yield Tally(address, source, **answer, ports=in_bulk, syns=0)
+
+
+def _port_numbers(text: str, where: str) -> Iterator[int]:
+    try:
+        return (number for ports in parse_ports(f"{text}/tcp") for number in ports.numbers())
+    except PortsError as error:
+        raise _damaged(f"{where}.ports: {error}") from None
+
+
+def _answer(entry: Json, shape: Shape, where: str) -> dict[str, Any]:
+    """The fields that a lone answer and one of many ports have in common."""
+    if (found := damage(entry, shape, where)) is not None:
+        raise _damaged(found)
+    state, reason, icmp = PortState(entry["state"]), Reason(entry["reason"]), entry["icmp"]
+    if reason not in _REASONS[state]:
+        raise _damaged(f"{where}.reason is none of a port that is {state}")
+    if entry["responder"] is not None and literal(entry["responder"]) is None:
+        raise _damaged(f"{where}.responder is not an address")
+    return {
+        "state": state,
+        "reason": reason,
+        "responder": entry["responder"],
+        "icmp": None if icmp is None else (icmp["type"], icmp["code"]),
+        "inferred": entry["inferred"],
+        "detail": entry["detail"],
+    }
+
+
+def _damaged(what: str) -> PortcheckError:
+    return PortcheckError(f"the run is damaged: {what}")
