@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from portcheck.model import Family
+from tests.lab import bans, lossy, many, metered, middleboxes, rationed
 from tests.lab.build import Lab
 from tests.lab.dcos import FAULTS, dcos_site, site_yaml
 from tests.lab.matrix import ANSWERS, CASES, CLOSED_PORT, MATRIX, OPEN_PORT, PLACES, Case, matrix
+from tests.lab.runs import tcp
 from tests.lab.topology import Topology
 
 __all__ = ["CASES", "FAULTS", "MATRIX", "SCENARIOS", "Case", "Scenario", "dcos_site", "matrix", "site_yaml"]
@@ -55,6 +58,14 @@ def _dcos_legend(faults: Iterable[str]) -> Iterable[str]:
     yield "Faults: " + ("; ".join(FAULTS[name].title for name in faults) or "none")
 
 
+def _trap(vantage: str, topology: Callable[[], Topology], legend: str, *arguments: str) -> Scenario:
+    """A network that tests/lab/test_*.py of the same subject is about; it has no faults to choose from."""
+    title = topology().title
+    return Scenario(
+        title, vantage, lambda faults: topology(), lambda lab: ["check", *arguments], {}, lambda faults: [legend]
+    )
+
+
 _DCOS_FAULTS = {name: fault.title for name, fault in FAULTS.items()}
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -76,5 +87,60 @@ SCENARIOS: Mapping[str, Scenario] = {
         _dcos_arguments,
         _DCOS_FAULTS,
         _dcos_legend,
+    ),
+    "lossy": _trap(
+        "client",
+        lossy.lossy,
+        f"The server's addresses: {', '.join(map(lossy.server_address, lossy.LOSS_PERCENT))}.",
+        lossy.server_address(10),
+        "-e",
+        tcp((*lossy.OPEN_PORTS[:20], *lossy.DROPPED_PORTS[:2])),
+    ),
+    "rationed": _trap(
+        "c-half",
+        rationed.rationed,
+        "; ".join(
+            f"{rationed.address(target.name)}: {target.rejected} ports from {rationed.FIRST_PORT} on are rejected "
+            f"by {target.rejected_by}, the next {target.dropped} dropped"
+            for target in rationed.TARGETS.values()
+        ),
+        rationed.address("half"),
+        "-e",
+        tcp((rationed.OPEN_PORT, *rationed.TARGETS["half"].rejected_ports, *rationed.TARGETS["half"].dropped_ports)),
+    ),
+    "boxes": _trap(
+        "client",
+        middleboxes.middleboxes,
+        f"{middleboxes.address(middleboxes.PROXIED)}: a SYN proxy; {middleboxes.address(middleboxes.CAPTIVE)}: accepts "
+        f"everything; {middleboxes.address(middleboxes.BALANCED)}: a load balancer.",
+        middleboxes.address(middleboxes.PROXIED),
+        "-e",
+        tcp((*middleboxes.OPEN_PORTS, *middleboxes.CLOSED_PORTS[:20], middleboxes.DROPPED_PORT)),
+    ),
+    "bans": _trap(
+        "reject-6s",
+        bans.bans,
+        f"A client's name says how it is banned and for how long: {', '.join(bans.BANS)}.",
+        bans.BANNED.address("server", Family.IPV4),
+        "-e",
+        tcp((*bans.OPEN_PORTS[:35], *bans.CLOSED_PORTS, *bans.DROPPED_PORTS)),
+        "--speed",
+        "fast",
+    ),
+    "metered": _trap(
+        "normal",
+        metered.metered,
+        "Clients 10 to 49 meet the vendor default, 50 to 99 the hardening guide.",
+        metered.METERED.address("server", Family.IPV4),
+        "-e",
+        tcp((*metered.OPEN_PORTS, *metered.CLOSED_PORTS, *metered.DROPPED_PORTS)),
+    ),
+    "many": _trap(
+        "fast",
+        many.many,
+        f"Dead: {', '.join((*many.addresses(many.ABSENT), *many.addresses(many.SILENT)))}.",
+        *many.addresses(range(many.LIVE.start, many.SILENT.stop)),
+        "-e",
+        tcp(many.PORTS),
     ),
 }

@@ -117,7 +117,7 @@ def test_silence_is_proven_twice(rounds: list[Result]) -> None:
     silent = [check for result in rounds for check in result.checks if check["reason"] == Reason.NO_RESPONSE]
     assert silent
     for check in silent:
-        first, second = check["evidence"]
+        first, second = check["evidence"][:2]  # More follow where a limit on ICMP errors might explain it.
         assert first["source_port"] != second["source_port"], check["id"]
         assert second["started_s"] - first["started_s"] >= 0.999, check["id"]
         assert min(first["lasted_s"], second["lasted_s"]) >= 1.2, check["id"]
