@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import unified_diff
 from pathlib import Path
 
+from generator.benchmarks import benchmarks
 from generator.cli_reference import commands
 from generator.schema_tables import run_json
 from generator.shown import NETWORKS, Sandbox, sandbox
@@ -25,6 +26,7 @@ from portcheck.documents.reference import reference
 DOCS = Path(__file__).resolve().parent
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "benchmarks": benchmarks,
     "commands": commands,
     "document-format": lambda: reference("document"),
     "findings": findings,
