@@ -122,7 +122,7 @@ class Settling:
             self._engine.ask(target, asking.port, Kind.HOPS, self.take_hops, hops=hops + 1)
 
     def take_decoy(self, asking: Asking, observation: Observation, now: float) -> None:
-        """Whether a port that nobody expects accepted a connection and kept it. A run never waits for it."""
+        """Whether a port that nobody expects accepted a connection and kept it."""
         target = asking.target
         if observation.state is PortState.OPEN:
             target.decoys_open += 1
