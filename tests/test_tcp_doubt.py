@@ -287,6 +287,26 @@ def test_a_run_that_ends_before_silence_is_proven(in_bulk: bool) -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("in_bulk", [False, True])
+@pytest.mark.parametrize("rejects", [False, True])
+@pytest.mark.parametrize(("others", "believed"), [(16, True), (17, False)])
+def test_a_run_that_ends_before_an_accepted_port_is_open(
+    others: int, believed: bool, rejects: bool, in_bulk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It might have been the canary. After 18 connections the answers of the others may be a ban."""
+    with host(1, others) as (listening, saying_no, _), bound("127.0.0.2", backlog=None) as other:
+        if rejects:
+            Rationing(monkeypatch, others, *((IPV4, port) for port in saying_no))
+        ports = listening + saying_no
+        probes = ProbeSet(IPV4, *(([], ports) if in_bulk else (ports, [])))
+        ends = ProbeSet("127.0.0.2", [port_of(other)])
+        seen = measure([probes, ends], NO_END, Ending(after=1))
+    no = REJECTED if rejects else CLOSED
+    wanted = found(listening, INTERRUPTED) + found(saying_no, no if believed else INTERRUPTED)
+    assert each_port(seen) == sorted([*wanted, ("127.0.0.2", ends.singly[0], *CLOSED)])
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_host_that_goes_on_answering_is_believed() -> None:
     with host(1, 2, 2) as (listening, refusing, silent):
         seen = measure([ProbeSet(IPV4, refusing, [*listening, *silent])], CANARIES)

@@ -80,8 +80,11 @@ class Contact:
 
     @staticmethod
     def bans_are_possible(target: Target) -> bool:
-        """Whether refusals and rejections may come from somebody who bans us: they differ from what answered before."""
-        open_before = target.canaries[0][1] is PortState.OPEN
+        """Whether refusals and rejections may come from somebody who bans us: they differ from what answered before.
+
+        A port that was accepted and is still watched counts as one that answered.
+        """
+        open_before = target.may_be_open or target.canaries[0][1] is PortState.OPEN
         return target.flows >= _FEWEST_FOR_A_BAN and (open_before or target.pending.rejected)
 
     def _ask(self, target: Target, which: int) -> None:

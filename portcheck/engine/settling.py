@@ -186,7 +186,8 @@ class Settling:
         if not target.heard and target.path.responders:
             self._silence_as(target, target.proven, rest)
             self._silence_as(target, target.pending, rest)
-        if target.canaries and not target.own:
+        # An accepted port that is still watched would have been a canary in a moment.
+        if (target.canaries or target.may_be_open) and not target.own:
             self._silence_as(target, target.pending, rest)
             if self._contact.bans_are_possible(target):
                 target.pending.forget_answers(target, rest)

@@ -88,6 +88,11 @@ class Asking:
     def probe(self) -> Probe:
         return self.target.probe(self.port)
 
+    @property
+    def held(self) -> bool:
+        """Whether a connection of it was accepted, and is watched for a reset."""
+        return any(connection.held for connection in self.live)
+
 
 class Path:
     """What targets behind the same router, or on the same network segment, have in common.
@@ -322,6 +327,11 @@ class Target:
     @property
     def accepts_everything(self) -> bool:
         return len(self.decoys) > 1 and self.decoys_open == len(self.decoys)
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether one of its ports accepted a connection and is watched still: soon it may be a canary."""
+        return any(asking.held for asking in self.asking)
 
     def is_trusted(self, answers: int) -> bool:
         """Whether it gave so many answers, none of them late."""

@@ -891,7 +891,7 @@ class TcpEngine:
         limit = self._limit_s(asking)
         for connection in [c for c in asking.live if not c.held and c.started + limit <= now]:
             self._end_attempt(connection, str(Reason.NO_RESPONSE))
-        if any(connection.held for connection in asking.live):
+        if asking.held:
             return
         if asking.kind is Kind.CANARY and asking.live:
             asking.target.doubted = True
