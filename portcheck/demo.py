@@ -134,7 +134,9 @@ def _demo_document() -> Document:
         title="DC/OS demo",
         roles={name: role for name, role in source.roles.items() if name in used},
         features={},
-        expectations=tuple(replace(row, provenance=replace(row.provenance, document="demo")) for row in rows),
+        expectations=tuple(
+            replace(row, provenance=tuple(replace(place, document="demo") for place in row.provenance)) for row in rows
+        ),
         not_checkable=(),
         notices=(),
     )

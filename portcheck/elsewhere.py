@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from portcheck.engine.probe import Transport
 from portcheck.model import ANY, INTERNET, Gap, Host, Listen, NotPlanned, Scope, role_label
-from portcheck.rows import Row
+from portcheck.rows import Row, including
 from portcheck.wording import listed
 
 _NAMES_SHOWN = 4
@@ -48,7 +48,9 @@ def _from_outside(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     # A host of the site may be a client as well: there are others, outside.
     inside = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles if _belongs_to_a_product(role)}
     claimed = scope.vantage.roles or frozenset()
-    outside = {source for row in rows for source in row.sources} - inside - claimed - {ANY}
+    having, known = including(scope.documents), inside | claimed
+    sources = {source for row in rows for source in row.sources} - {ANY}
+    outside = {source for source in sources if known.isdisjoint(having.get(source, {source}))}
     for role in sorted(outside):
         flows = sum(
             len(_ports(scope, rows, frozenset({role}), frozenset(host.roles))) * len(host.endpoints)
@@ -65,9 +67,14 @@ def _from_roles(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     everyone = frozenset(role for row in rows for role in row.to)
     here = scope.vantage.roles
     # A machine without a role looks at everything that leads to the targets.
-    others = frozenset() if here is None else frozenset(s for row in rows if row.to & targets for s in row.sources)
-    for role in sorted((others | targets) - (here or frozenset()) - {ANY}):
-        flows = len(_ports(scope, rows, frozenset({role}), everyone if role in targets else targets))
+    others = (
+        frozenset() if here is None else frozenset(s for row in rows if row.listeners & targets for s in row.sources)
+    )
+    having = including(scope.documents)
+    ours = {role for role in others | targets if not having.get(role, frozenset({role})).isdisjoint(here or ())}
+    for role in sorted((others | targets) - ours - {ANY}):
+        declared = tuple(row for row in rows if role in row.sources)
+        flows = len(_ports(scope, declared, frozenset({role}), everyone if role in targets else targets))
         if flows:
             where = _named(role) if role == INTERNET else f"every {role_label(role)}"
             yield NotPlanned(Gap.STARTS_ELSEWHERE, flows, where)
@@ -87,7 +94,7 @@ def _ports(
     return {
         key
         for row in rows
-        if row.in_use and row.sources & sources and row.to & targets
+        if row.in_use and row.starters & sources and row.listeners & targets
         for ports in row.expectation.ports
         if scope.asks_for(ports.transport)
         for key in ports.each()

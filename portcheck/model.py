@@ -47,6 +47,13 @@ class Listen(Word):
     SOME = "some"
 
 
+class UnitKind(Word):
+    """What a document's units are: units of systemd, or services of Windows."""
+
+    SYSTEMD = "systemd"
+    WINDOWS = "windows"
+
+
 class Answers(Word):
     """Whether a healthy service answers a stranger's probe: NORMALLY, unless a document says otherwise."""
 
@@ -169,12 +176,14 @@ class Role:
     Attributes:
         external: not part of the product (DNS, LDAP, clients …).
         all_ports_between: its hosts may use every port between each other, so none is unexpected there.
+        includes: role names of the same document: whoever has this role has these as well, and what they include.
     """
 
     name: str
     title: str
     external: bool = False
     all_ports_between: bool = False
+    includes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,7 @@ class Expectation:
     Attributes:
         sources: role names of the same document, or "any", "localhost", "internet".
         to: role names of the same document.
+        provenance: every place of the source that says so; at least one.
         when: the feature that must be in use for the row to count; always set for CONDITIONAL.
         doubt: why the source document may be wrong here.
         present_before_install: the service exists before the product is installed.
@@ -193,7 +203,7 @@ class Expectation:
     ports: tuple[Ports, ...]
     sources: tuple[str, ...]
     to: tuple[str, ...]
-    provenance: Provenance
+    provenance: tuple[Provenance, ...]
     unit: str | None = None
     level: Level = Level.REQUIRED
     when: str | None = None
@@ -226,9 +236,108 @@ class Document:
     expectations: tuple[Expectation, ...]
     features: Mapping[str, str] = field(default_factory=dict)
     """Feature name to title."""
+    rare_features: tuple[str, ...] = ()
+    """Those that are taken as not in use where nobody says so."""
+    units: UnitKind = UnitKind.SYSTEMD
     not_checkable: tuple[NotCheckable, ...] = ()
     notices: tuple[str, ...] = ()
     silent_when_closed: bool = False
+
+
+class Remark(Word):
+    """What a port list says of a service that matters when its port is open and nobody asked for it."""
+
+    TROJANS = "trojans"
+    REMOTE_CONTROL = "remote-control"
+    PEER_TO_PEER = "peer-to-peer"
+    SECURITY_RISK = "security-risk"
+    OBSOLETE = "obsolete"
+    NOT_REGISTERED = "not-registered"
+
+
+class Spread(Word):
+    """EXACT: these ports. ONWARD: the port and some after it ("5800+"). DYNAMIC: one of them, chosen at run time."""
+
+    EXACT = "exact"
+    ONWARD = "onward"
+    DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPorts:
+    """Ports `first` to `last` that a port list gives to a service; `transport` None: the list does not say which.
+
+    Of an ONWARD entry `last` is the last port that we still take for the service.
+    """
+
+    transport: Transport | None
+    first: int
+    last: int
+    spread: Spread = Spread.EXACT
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def carries(self, transport: Transport) -> bool:
+        """Whether the entry is about this transport, or may be."""
+        return self.transport in (None, transport)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownService:
+    """A row of a port list: a name for ports, never a requirement.
+
+    Attributes:
+        service: as the list calls it.
+        uses: services of the same list whose TCP or UDP ports it needs as well.
+        names: what a user may write in place of `by_name`: small letters, as in "imaps".
+        by_name: the ports that the names stand for; empty without names.
+        note: what the reader of a finding should know, in our words; for NOT_REGISTERED whose number it is.
+    """
+
+    service: str
+    ports: tuple[KnownPorts, ...]
+    provenance: Provenance
+    uses: tuple[tuple[Transport, str], ...] = ()
+    names: tuple[str, ...] = ()
+    by_name: tuple[Ports, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    note: str | None = None
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """A part of all port numbers with a title, `first` may be 0."""
+
+    title: str
+    first: int
+    last: int
+    provenance: Provenance
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceDocument:
+    """A list of port names as data (`kind: reference`): it names ports and requires none."""
+
+    id: str
+    title: str
+    vendor: str
+    version: str
+    url: str | None
+    services: tuple[KnownService, ...]
+    ranges: tuple[PortRange, ...] = ()
+    not_checkable: tuple[NotCheckable, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All that is known about ports: what products need, and what port lists call them."""
+
+    documents: tuple[Document, ...]
+    references: tuple[ReferenceDocument, ...]
 
 
 # ------------------------------------------------------------------------------------------------- hosts
@@ -327,13 +436,22 @@ class SweepKind(Word):
 
     NONE = "none"
     DOCUMENTED = "documented"
+    COMMON = "common"
     ALL = "all"
     PORTS = "ports"
 
 
+class Unexpected(Word):
+    """What an open port that nobody asked for counts as."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The ports to look at beyond the required ones; `ports` only with SweepKind.PORTS."""
+    """The ports to look at beyond the required ones; `ports` only with SweepKind.PORTS and COMMON."""
 
     kind: SweepKind
     ports: tuple[Ports, ...] = ()
@@ -388,7 +506,7 @@ class Check:
         host: the target host's name; `address` and `family` are None when its name has no address.
         role: the target's roles as a person would say them.
         port: None for a protocol without ports.
-        services: what should be there, of all rows merged into this check; `units` their systemd units.
+        services: what should be there, of all rows merged into this check; `units` what runs them.
         documents: ids of those rows' documents; empty for ports asked for by hand.
         present: exists before the install, so the rows of the installed phase apply.
         named_for: roles that may reach this port although we may not.
@@ -408,7 +526,7 @@ class Check:
     expect: Expect
     level: Level = Level.REQUIRED
     services: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
+    units: tuple[tuple[UnitKind, str], ...] = ()
     documents: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
@@ -520,6 +638,7 @@ class Verdict:
         waived: the reason of the accepted finding's waiver, None when it counts.
         alike: ports of one sweep that all got this answer and mean the same, ascending; check and observation
             are then those of the first. Empty for a check by itself.
+        known_for: of an open port that nobody asked for: what is known to use it, None when nothing is.
     """
 
     check: Check
@@ -530,6 +649,7 @@ class Verdict:
     certainty: Certainty = Certainty.CERTAIN
     waived: str | None = None
     alike: Sequence[int] = ()
+    known_for: str | None = None
 
     @property
     def count(self) -> int:
@@ -647,6 +767,7 @@ class Selection:
     sweep: str = str(SweepKind.DOCUMENTED)
     strict: bool = False
     strict_sources: bool = False
+    unexpected: str = str(Unexpected.FAIL)
     deadline_s: float | None = None
     speed: str = "normal"
     max_rate: float | None = None

@@ -38,7 +38,8 @@ from portcheck.model import (
     role_label,
     role_labels,
 )
-from portcheck.rows import Row, active_rows, all_rows, inactive_rows
+from portcheck.rows import Row, active_rows, all_rows, inactive_rows, including
+from portcheck.wording import listed
 
 _STRICTNESS = tuple(Expect)
 _LOOPBACK = {family: Address(ip, family) for family, ip in LOOPBACK.items()}
@@ -46,6 +47,9 @@ _UNSUPPORTED = "this version of portcheck has no {} probes yet"
 _MANY = 64
 """Swept ports of an address that nothing tells apart are from this number on one SweptPorts: a check of each would
 cost a gigabyte for a million ports. Fewer are checked singly, so that each keeps its own evidence."""
+
+_ROLES_NAMED_SINGLY = 8
+"""More roles of a document without a host are one line: a site has a few of the sixty that Windows can play."""
 
 Key = tuple[Transport, int | None]
 """What a check is about on one address; the port is None for a protocol without ports."""
@@ -118,13 +122,14 @@ def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> I
 
 def _is_peer(scope: Scope, host: Host) -> bool:
     """Whether host and vantage have a role whose hosts may use every port between each other."""
-    shared = {
-        role_key(document, role.name)
+    roles, ours = including(scope.documents), scope.vantage.roles or frozenset()
+    shared = (
+        roles[role_key(document, role.name)]
         for document in scope.documents
         for role in document.roles.values()
         if role.all_ports_between
-    }
-    return bool(shared & set(host.roles) & (scope.vantage.roles or frozenset()))
+    )
+    return any(not having.isdisjoint(host.roles) and not having.isdisjoint(ours) for having in shared)
 
 
 def _loopback(host: Host) -> Address:
@@ -233,6 +238,7 @@ def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
         SweepKind.NONE: (),
         SweepKind.ALL: (Ports(Transport.TCP, 1, 65535),),
         SweepKind.PORTS: scope.sweep.ports,
+        SweepKind.COMMON: scope.sweep.ports,
         SweepKind.DOCUMENTED: (ports for row in single for ports in row.expectation.ports),
     }
     return _merged(ports.numbers() for ports in chosen[scope.sweep.kind] if ports.transport is Transport.TCP)
@@ -354,7 +360,7 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         expect=want.expect,
         level=_level(rows, bool(want.by_hand)),
         services=tuple(dict.fromkeys(services)),
-        units=tuple(dict.fromkeys(row.expectation.unit for row in rows if row.expectation.unit)),
+        units=tuple(dict.fromkeys((row.document.units, row.expectation.unit) for row in rows if row.expectation.unit)),
         documents=tuple(dict.fromkeys(row.document.id for row in listed)),
         provenance=_provenance(listed),
         notes=tuple(dict.fromkeys(row.expectation.note for row in rows if row.expectation.note)),
@@ -424,7 +430,7 @@ def _named_for(want: _Want) -> tuple[str, ...]:
 
 
 def _provenance(rows: list[Row]) -> tuple[Provenance, ...]:
-    return tuple(dict.fromkeys(row.expectation.provenance for row in rows))
+    return tuple(dict.fromkeys(place for row in rows for place in row.expectation.provenance))
 
 
 # -------------------------------------------------------------------------------------------- not planned
@@ -442,17 +448,26 @@ def _not_planned(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
 
 def _roles_without_host(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     present = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles}
-    flows: dict[str, set[object]] = {}
+    having = including(scope.documents)
+    flows: dict[str, dict[str, set[object]]] = {}
     for row in rows:
         # A range of which some ports are used is one flow, as elsewhere.
         whole = row.expectation.listen is Listen.SOME
-        for role in row.to - present:
+        for role in (role for role in row.to if present.isdisjoint(having[role])):
             for ports in row.expectation.ports:
-                keys: set[object] = set(_keys(ports, scope))
-                flows.setdefault(role, set()).update({ports} if keys and whole else keys)
-    for role, keys in sorted(flows.items()):
-        if keys:
-            yield NotPlanned(Gap.NO_HOST_FOR_ROLE, len(keys), f"no host for role {role_label(role)}")
+                keys: Iterable[object] = _keys(ports, scope)
+                if whole:
+                    keys = (ports,) if scope.asks_for(ports.transport) else ()
+                flows.setdefault(row.document.title, {}).setdefault(role, set()).update(keys)
+    for title, by_role in flows.items():
+        numbers = {role_label(role): len(keys) for role, keys in sorted(by_role.items()) if keys}
+        if len(numbers) > _ROLES_NAMED_SINGLY:
+            text = f"no host for {len(numbers)} roles of {title}: {listed(list(numbers), _ROLES_NAMED_SINGLY)}"
+            yield NotPlanned(Gap.NO_HOST_FOR_ROLE, sum(numbers.values()), text)
+        else:
+            yield from (
+                NotPlanned(Gap.NO_HOST_FOR_ROLE, number, f"no host for role {role}") for role, number in numbers.items()
+            )
 
 
 def _itself(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
@@ -473,7 +488,9 @@ def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
         if row.expectation.listen is Listen.SOME and any(row.concerns(host) for host in scope.hosts):
             wanted = [ports for ports in row.expectation.ports if scope.asks_for(ports.transport)]
             services.setdefault(row.expectation.service, []).extend(wanted)
+    of_ranges: dict[tuple[Ports, ...], list[str]] = {}
     for service, ports in services.items():
         if ports:
-            numbers = ", ".join(str(p) for p in ports)
-            yield NotPlanned(Gap.RANGE_OF_SOME, len(ports), f"{service}: {numbers}")
+            of_ranges.setdefault(tuple(dict.fromkeys(ports)), []).append(service)
+    for distinct, named in of_ranges.items():
+        yield NotPlanned(Gap.RANGE_OF_SOME, len(distinct), f"{', '.join(named)}: {', '.join(map(str, distinct))}")

@@ -75,7 +75,7 @@ def parse_ports(text: str) -> tuple[Ports, ...]:
 
 def format_ports(numbers: Iterable[int]) -> str:
     """The set of port numbers as runs in ascending order: "1-21,23-79"; empty for no numbers."""
-    return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in _runs(numbers))
+    return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in runs(numbers))
 
 
 def format_by_transport(ports: Iterable[tuple[Transport, int | None]]) -> str:
@@ -90,7 +90,8 @@ def format_by_transport(ports: Iterable[tuple[Transport, int | None]]) -> str:
     return " and ".join(parts)
 
 
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of neighbours in a set of numbers, ascending."""
     ascending = iter(sorted(set(numbers)))
     first = last = next(ascending, None)
     if first is None or last is None:

@@ -188,7 +188,40 @@ def read_record(path: str | os.PathLike[str], record: Record, problems: Problems
     Raises:
         InputError: the file is unreadable as a whole, or has more problems than anybody would read.
     """
+    return _read(read_yaml(path, problems), record, problems)
+
+
+def read_one_of(
+    path: str | os.PathLike[str], key: str, records: Mapping[str, Record], default: str, problems: Problems
+) -> tuple[str, Entry]:
+    """The file at `path` as the record that its `key` names, and that name; without the key, as the default.
+
+    Raises:
+        InputError: as `read_record`. Where it is not clear which record is meant, nothing else is judged.
+    """
     node = read_yaml(path, problems)
+    pairs = node.pairs if isinstance(node, MappingNode) else ()
+    for written, value in pairs:
+        if isinstance(written, ScalarNode) and written.text == key:
+            name = _Reader(problems).read(Choice(tuple(records)), value, written.line, key)
+            problems.raise_if_any()
+            return str(name), _read(node, records[str(name)], problems)
+    for written, _ in pairs:
+        if isinstance(written, ScalarNode) and (meant := _meant_by(written.text, records, default)):
+            problems.add(written.line, written.text, f"is for {key}: {meant}; add that, or remove {written.text}")
+            problems.raise_if_any()
+    return default, _read(node, records[default], problems)
+
+
+def _meant_by(written: str, records: Mapping[str, Record], default: str) -> str | None:
+    """The record that needs this key, if the default one has none of that name."""
+    if any(field.key == written for field in records[default].fields):
+        return None
+    required = ((name, field) for name, record in records.items() for field in record.fields if field.required)
+    return next((name for name, field in required if field.key == written), None)
+
+
+def _read(node: Node, record: Record, problems: Problems) -> Entry:
     entry = _Reader(problems).read(record, node, node.line, "")
     if not isinstance(entry, Entry):
         problems.raise_if_any()
@@ -224,7 +257,7 @@ class _Reader:
                 return self._map(kind, node, line, where)
             case ListOf(), SequenceNode():
                 return self._list(kind, node.items, line, where)
-            case ListOf(lone=True), ScalarNode():
+            case ListOf(lone=True), ScalarNode() | MappingNode() if _may_be(kind.item, node):
                 return self._list(kind, [node], line, where)
             case Text() | Syntax() | Flag() | Choice(), ScalarNode():
                 return self._scalar(kind, node, line, where)
@@ -240,7 +273,7 @@ class _Reader:
             if field := fields.get(key.text):
                 found[key.text] = Item(self.read(field.kind, value, key.line, path), key.line, path)
             else:
-                guess = did_you_mean(key.text, fields) or "; remove it"
+                guess = _comma_advice(key, value) or did_you_mean(key.text, fields) or "; remove it"
                 text = f"unknown key{guess} (allowed: {', '.join(fields)})"
                 self._problems.add(key.line, path, text)
         for field in record.fields:
@@ -343,7 +376,7 @@ class _Reader:
         expected = _expected(kind)
         if isinstance(node, ScalarNode) and yaml_type(node) == "nothing":
             text = f"is empty; write {expected}"
-        elif isinstance(kind, ListOf) and isinstance(node, ScalarNode):
+        elif isinstance(kind, ListOf) and isinstance(node, ScalarNode) and _may_be(kind.item, node):
             text = f"is one value; write a list: [{printable(node.text, 40)}]"
         else:
             text = f"is {_FOUND[type(node)]}; write {expected}"
@@ -351,7 +384,21 @@ class _Reader:
 
 
 def _expected(kind: Kind) -> str:
+    if isinstance(kind, ListOf):
+        return _EXPECTED[Record] if kind.lone and isinstance(kind.item, Record) else _EXPECTED[ListOf]
     return kind.name if isinstance(kind, Syntax) else _EXPECTED[type(kind)]
+
+
+def _may_be(kind: Kind, node: Node) -> bool:
+    """Whether a node has the shape of a kind: one value or a mapping."""
+    return isinstance(node, MappingNode if isinstance(kind, Record | MapOf) else ScalarNode)
+
+
+def _comma_advice(key: ScalarNode, value: Node) -> str:
+    """`{tcp: 80, 443}` reads as a key 443 without a value."""
+    alone = isinstance(value, ScalarNode) and value.plain and not value.text and value.line == key.line
+    digits = key.text.lstrip("> <=")[:1].isdigit()
+    return "; a value with a comma in it stands in quotes between { and }" if alone and digits else ""
 
 
 def _join(where: str, key: str) -> str:

@@ -36,7 +36,7 @@ EXTERNAL_ROLES = ("client", "ntp")
 
 def row(ports: str, sources: str = "agent", to: str = "master", **fields: Any) -> Expectation:
     """`row("22/tcp", "agent master", "master")`; its service is the ports unless a test names one."""
-    given = {"service": ports, "provenance": Provenance("doc", "Ports", ports), **fields}
+    given = {"service": ports, "provenance": (Provenance("doc", "Ports", ports),), **fields}
     if "when" in given:
         given.setdefault("level", Level.CONDITIONAL)
     return Expectation(ports=parse_ports(ports), sources=tuple(sources.split()), to=tuple(to.split()), **given)
@@ -49,7 +49,7 @@ def document(*rows: Expectation, id: str = "doc", **fields: Any) -> Document:
     }
     features = {e.when: f"Feature {e.when}" for e in rows if e.when is not None}
     given = {"title": id.title(), "vendor": "V", "product": "P", "version": "1", "url": None, "roles": roles}
-    own = tuple(replace(e, provenance=replace(e.provenance, document=id)) for e in rows)
+    own = tuple(replace(e, provenance=tuple(replace(p, document=id) for p in e.provenance)) for e in rows)
     return Document(id=id, expectations=own, features=features, **{**given, **fields})
 
 

@@ -35,6 +35,7 @@ from portcheck.model import (
     Scope,
     Sweep,
     SweepKind,
+    UnitKind,
     Vantage,
     Waiver,
     Without,
@@ -201,7 +202,7 @@ def test_a_doubt_a_note_and_a_tunnel_port_arrive_in_their_checks() -> None:
     tunnel = the(planned, "m1>m2/ipv4/udp/64000")
     assert tunnel.answers is Answers.NEVER
     assert tunnel.notes
-    assert the(planned, "m1>m2/ipv4/tcp/5050").units == ("dcos-mesos-master.service",)
+    assert the(planned, "m1>m2/ipv4/tcp/5050").units == ((UnitKind.SYSTEMD, "dcos-mesos-master.service"),)
     assert [(p.section, p.row) for p in the(planned, "m1>m2/ipv4/tcp/5050").provenance] == [("Master / TCP", "5050")]
 
 
@@ -426,6 +427,7 @@ def test_rows_of_two_documents_are_one_check_with_both_names() -> None:
     assert check.role == "master"
 
 
+A_UNIT, B_UNIT = (UnitKind.SYSTEMD, "a"), (UnitKind.SYSTEMD, "b")
 MERGED_FIELDS = {
     "recommended": (
         [row("22/tcp", level=Level.RECOMMENDED), row("22/tcp", level=Level.RECOMMENDED)],
@@ -450,7 +452,7 @@ MERGED_FIELDS = {
         {"answers": Answers.WITH_SECRET},
     ),
     "notes": ([row("22/tcp", note="A."), row("22/tcp", note="A."), row("22/tcp", note="B.")], {"notes": ("A.", "B.")}),
-    "units": ([row("22/tcp", unit="a"), row("22/tcp"), row("22/tcp", unit="b")], {"units": ("a", "b")}),
+    "units": ([row("22/tcp", unit="a"), row("22/tcp"), row("22/tcp", unit="b")], {"units": (A_UNIT, B_UNIT)}),
 }
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from portcheck.documents import load, shipped
-from portcheck.model import Document, Expectation
+from portcheck.model import Document, Expectation, Provenance
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,18 @@ def flows_of_row(row: Row) -> set[Flow]:
     }
 
 
+def place_of(one: Expectation) -> Provenance:
+    """Where the entry stands: the sources of these documents say everything once."""
+    (only,) = one.provenance
+    return only
+
+
 def flows_of_expectation(one: Expectation) -> list[Flow]:
     """Every single flow that an entry of a document asks for."""
     return [
         Flow(
-            section=one.provenance.section,
-            cell=one.provenance.row,
+            section=place_of(one).section,
+            cell=place_of(one).row,
             service=one.service,
             transport=str(ports.transport),
             first=ports.first or 0,
@@ -219,7 +225,7 @@ def expectations_at(document_id: str, cell: str, section: str | None = None) -> 
     found = [
         one
         for one in document(document_id).expectations
-        if one.provenance.row == cell and section in (None, one.provenance.section)
+        if place_of(one).row == cell and section in (None, place_of(one).section)
     ]
     assert found, f"{document_id} has no row {cell}"
     return found
@@ -272,7 +278,7 @@ def test_every_table_has_as_many_rows_as_on_the_vendors_page(
     document_id: str, counts: dict[str, int], beside_the_tables: set[str]
 ) -> None:
     of_document = document(document_id)
-    places = {one.provenance for one in of_document.expectations}
+    places = {place_of(one) for one in of_document.expectations}
     places |= {line.provenance for line in of_document.not_checkable}
     assert all(place.document == document_id for place in places)
     in_tables = (place.section for place in places if place.row not in beside_the_tables)
@@ -400,8 +406,8 @@ def test_qumulo_notice_says_what_a_clean_report_does_not_cover() -> None:
 
 def test_changeable_ports_of_qumulo_say_so() -> None:
     changeable = {"389, 636", "443", "514", "3712"}
-    outbound = [one for one in document("qumulo-core").expectations if one.provenance.section == OUTBOUND]
-    assert {one.provenance.row for one in outbound if one.note and "Default port" in one.note} == changeable
+    outbound = [one for one in document("qumulo-core").expectations if place_of(one).section == OUTBOUND]
+    assert {place_of(one).row for one in outbound if one.note and "Default port" in one.note} == changeable
 
 
 def test_units_of_dcos_are_kept_for_every_row_that_has_one() -> None:

@@ -7,19 +7,18 @@ from portcheck.cli.output import columns, say, tell
 from portcheck.model import PortcheckError
 from portcheck.printable import printable
 from portcheck.reports import document_text
-from portcheck.wording import plural
 
 
 def list_documents() -> int:
-    """Print one line for each shipped document."""
-    found = [document_files.load(path) for path in document_files.shipped().values()]
-    say(document_text.render_list(found))
+    """Print one row for each shipped document."""
+    found = [document_files.find_any(name) for name in document_files.shipped()]
+    say(document_text.render_list(found, columns()))
     return 0
 
 
 def show_document(id_or_path: str) -> int:
     """Print every row of one document."""
-    say(document_text.render(document_files.find(id_or_path), columns()))
+    say(document_text.render(document_files.find_any(id_or_path), columns()))
     return 0
 
 
@@ -35,6 +34,5 @@ def lint_documents(paths: list[str]) -> int:
             continue
         for warning in warnings:
             tell(f"{warning} (warning)")
-        rows = plural(len(document.expectations), "expectation")
-        say(f"{printable(path, 300)}: {document.id}, {rows}, {len(document.not_checkable)} not checkable: no errors\n")
+        say(f"{printable(path, 300)}: {document.id}, {document_text.counts(document)}: no errors\n")
     return 2 if failed else 0

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from portcheck.diagnosis.group import Group
 from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Observation, PortState, Reason
-from portcheck.model import Expect
+from portcheck.model import Expect, UnitKind
 from portcheck.wording import are, listed, plural, these
 
 _ADDRESSES_NAMED = 50
 _UNITS_NAMED = 6
+_KNOWN_SHOWN = 12
 
 Sentence = Callable[[Group], str]
 Evidence = Callable[[Group], tuple[str, ...]]
@@ -67,6 +68,16 @@ def _pattern(group: Group) -> str | None:
     return None
 
 
+def because_and_known_for(group: Group) -> tuple[str, ...]:
+    """The sentence, and what is known to use these ports."""
+    known = {v.check.port_text: v.known_for for v in group.verdicts if v.known_for}
+    if group.port_count == 1:
+        return (*because(group), *(f"Known for: {text}." for text in known.values()))
+    shown = [f"{port} is known for: {text}." for port, text in list(known.items())[:_KNOWN_SHOWN]]
+    more = len(known) - len(shown)
+    return (*because(group), *shown, *([f"{plural(more, 'more port')} known: see the JSON report."] if more else []))
+
+
 def nothing(group: Group) -> str | None:
     return None
 
@@ -91,10 +102,14 @@ def ask_responder(group: Group) -> str | None:
 
 def start_service(group: Group) -> str | None:
     units = list(dict.fromkeys(unit for verdict in group.verdicts for unit in verdict.check.units))
-    if not units:
-        return f"Is the service running on {listed(group.hosts)}?"
-    more = f" (and {len(units) - _UNITS_NAMED} more)" if len(units) > _UNITS_NAMED else ""
-    return f"On {listed(group.hosts)}: systemctl status {' '.join(units[:_UNITS_NAMED])}{more}"
+    hosts = listed(group.hosts)
+    services = [name for kind, name in units if kind is UnitKind.WINDOWS]
+    systemd = [name for kind, name in units if kind is UnitKind.SYSTEMD]
+    called = f" Windows calls it {listed(services, _UNITS_NAMED)}." if services else ""
+    if not systemd:
+        return f"Is the service running on {hosts}?{called}"
+    more = f" (and {len(systemd) - _UNITS_NAMED} more)" if len(systemd) > _UNITS_NAMED else ""
+    return f"On {hosts}: systemctl status {' '.join(systemd[:_UNITS_NAMED])}{more}{called}"
 
 
 def free_the_port(group: Group) -> str | None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from portcheck.documents.reading import read_document
-from portcheck.model import Document, PortcheckError
-from portcheck.printable import quoted
-from portcheck.wording import did_you_mean
-from portcheck.yaml_input import describe
+from portcheck.model import Document, Library, PortcheckError, ReferenceDocument
+from portcheck.printable import printable, quoted
 
-__all__ = ["find", "is_path", "load", "load_with_warnings", "shipped"]
+if TYPE_CHECKING:
+    from portcheck.yaml_input import Problem
+
+__all__ = ["find", "find_any", "is_path", "library", "load", "load_with_warnings", "references", "shipped"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "expectations", _PACKAGE.parent / "expectations")
 """An installed wheel carries the documents inside the package; a checkout has them at its top."""
 
 
+_PORT_LIST = b"\nkind: reference\n"
+"""Every shipped port list has this line, as a test asserts."""
+
+
 def shipped() -> dict[str, Path]:
-    """The documents that portcheck brings along: id to file, in the order of the ids."""
+    """The documents that portcheck brings along, of both kinds: id to file, in the order of the ids."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -30,40 +37,93 @@ def is_path(id_or_path: str) -> bool:
 
 
 def find(id_or_path: str) -> Document:
-    """A shipped document by its id, or a file by its path (with a "/", or ending in .yaml or .yml).
+    """A product's document by its id, or by its file's path (with a "/", or ending in .yaml or .yml).
+
+    Raises:
+        PortcheckError: no shipped document has this id, or it is a port list.
+        InputError: the file cannot be used; the message has every problem of it.
+    """
+    return _of_a_product(find_any(id_or_path))
+
+
+def find_any(id_or_path: str) -> Document | ReferenceDocument:
+    """As `find`, a port list as well.
 
     Raises:
         PortcheckError: no shipped document has this id.
         InputError: the file cannot be used; the message has every problem of it.
     """
     if is_path(id_or_path):
-        return load(id_or_path)
+        return _read(id_or_path)[0]
     known = shipped()
     if id_or_path not in known:
+        from portcheck.wording import did_you_mean
+
         guess = did_you_mean(id_or_path, known)
         raise PortcheckError(
             f"unknown document {quoted(id_or_path)}{guess} (known: {', '.join(known) or 'none'}; "
             "a file of your own needs a / in its path, or .yaml at the end)"
         )
-    return load(known[id_or_path])
+    return _shipped(known[id_or_path])
+
+
+def references() -> tuple[ReferenceDocument, ...]:
+    """The shipped port lists; those that require something are not read for it."""
+    lists = (_shipped(path) for path in shipped().values() if _PORT_LIST in path.read_bytes())
+    return tuple(each for each in lists if isinstance(each, ReferenceDocument))
+
+
+def library(also: Iterable[Document] = ()) -> Library:
+    """Everything that portcheck brings along, after the documents `also`: one that has a shipped id stands for it."""
+    first = {document.id: document for document in also}
+    rest = [_shipped(path) for name, path in shipped().items() if name not in first]
+    return Library(
+        documents=(*first.values(), *(each for each in rest if isinstance(each, Document))),
+        references=tuple(each for each in rest if isinstance(each, ReferenceDocument)),
+    )
 
 
 def load(path: str | os.PathLike[str]) -> Document:
-    """The document in the file at `path`.
+    """The product's document in the file at `path`.
+
+    Raises:
+        PortcheckError: it is a port list.
+        InputError: the file cannot be used; the message has every problem of it.
+    """
+    return _of_a_product(_read(path)[0])
+
+
+def load_with_warnings(path: str | os.PathLike[str]) -> tuple[Document | ReferenceDocument, tuple[str, ...]]:
+    """The document, and a line of text for what is allowed but odd, `path:line: key.path: what`: at most 200.
 
     Raises:
         InputError: the file cannot be used; the message has every problem of it.
     """
-    return load_with_warnings(path)[0]
+    from portcheck.yaml_input import MAX_PROBLEMS, describe
+
+    document, oddities = _read(path)
+    found = sorted(islice(oddities, MAX_PROBLEMS), key=lambda oddity: oddity.line or 0)
+    return document, tuple(describe(os.fspath(path), oddity) for oddity in found)
 
 
-def load_with_warnings(path: str | os.PathLike[str]) -> tuple[Document, tuple[str, ...]]:
-    """The document, and a line of text for everything that is allowed but odd: `path:line: key.path: what`.
+def _read(path: str | os.PathLike[str]) -> tuple[Document | ReferenceDocument, Iterable[Problem]]:
+    from portcheck.documents.reading import read_document
 
-    Raises:
-        InputError: as `load`.
-    """
     file = Path(path)
     is_shipped = file.suffix == ".yaml" and file.resolve().parent in _FOLDERS
-    document, oddities = read_document(path, must_be=file.stem if is_shipped else None)
-    return document, tuple(describe(os.fspath(path), oddity) for oddity in oddities)
+    return read_document(path, must_be=file.stem if is_shipped else None)
+
+
+def _of_a_product(document: Document | ReferenceDocument) -> Document:
+    if isinstance(document, ReferenceDocument):
+        raise PortcheckError(
+            f"{printable(document.id)} is a list of port names and requires none: "
+            "ask for a service by name (-e ssh), or see `portcheck explain 22/tcp`"
+        )
+    return document
+
+
+def _shipped(path: Path) -> Document | ReferenceDocument:
+    from portcheck.documents import compiled
+
+    return compiled.read(path) or _read(path)[0]

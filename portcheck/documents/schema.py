@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Mapping
 
-from portcheck.documents.fields import DOCUMENT
+from portcheck.documents.product_fields import PRODUCT
+from portcheck.documents.reference_fields import REFERENCE
 from portcheck.records import MAX_TEXT, Choice, Field, Flag, Kind, ListOf, MapOf, Record, Syntax, Text
 from portcheck.site import SITE
 
 FORMATS: Mapping[str, tuple[Record, str]] = {
-    "document": (DOCUMENT, "portcheck: a vendor's document"),
+    "document": (PRODUCT, "portcheck: a vendor's document"),
+    "reference": (REFERENCE, "portcheck: a port list"),
     "site": (SITE, "portcheck: a site"),
 }
 """Name to root record and title; the file is called <name>.schema.json."""

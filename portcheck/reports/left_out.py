@@ -12,7 +12,7 @@ _HEADINGS = {
     Gap.NO_HOST_FOR_ROLE: "Without a host",
     Gap.RANGE_OF_SOME: "Ranges in which nothing has to listen",
     Gap.FEATURE_OFF: "Not in use, so their ports must not be open",
-    Gap.FEATURE_UNSTATED: "Not said whether in use, so their ports may be open or not",
+    Gap.FEATURE_UNSTATED: "Not said whether in use (--feature NAME or NAME=no), so their ports may be open or not",
     Gap.WITHOUT: "Left out by the site file",
     Gap.FAMILY_WITHOUT_ROUTE: "Addresses left out",
     Gap.ITSELF: "This machine",

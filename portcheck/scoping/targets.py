@@ -27,6 +27,7 @@ from portcheck.vantage import local
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _HERE = "here"
+_ROLES_SHOWN = 12
 
 
 def hosts_of_targets(
@@ -111,8 +112,18 @@ def _target_roles(selection: Selection, documents: tuple[Document, ...]) -> tupl
     return chosen
 
 
+def _roles_shown(document: Document, roles: list[Role]) -> str:
+    """The roles that include others first: these are what people call a machine."""
+    ordered = [role.name for role in sorted(roles, key=lambda role: not role.includes)]
+    if len(ordered) <= _ROLES_SHOWN:
+        return ", ".join(ordered)
+    composed = sum(bool(role.includes) for role in roles)
+    shown = ordered[: max(composed, _ROLES_SHOWN)]
+    return f"{', '.join(shown)} and {len(ordered) - len(shown)} more, see portcheck documents show {document.id}"
+
+
 def _which_role(unsaid: list[tuple[Document, list[Role]]]) -> str:
-    names = {document.id: ", ".join(role.name for role in roles) for document, roles in unsaid}
+    names = {document.id: _roles_shown(document, roles) for document, roles in unsaid}
     say = f"Say which role of {' and of '.join(names)} the targets play: -r ROLE"
     if len(names) == 1:
         return f"{say} (one of {', '.join(names.values())})"

@@ -1,0 +1,140 @@
+"""Roles that include others: a domain controller is also a Kerberos server, and a member of the domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portcheck.model import Document, Expect, Gap, Level, Role
+from portcheck.plan import plan
+from tests.samples import HERE, by_port, claimed, document, features, gaps, host, row, site
+
+ROLES = {
+    "controller": Role("controller", "controller", includes=("kerberos", "directory", "member")),
+    "directory": Role("directory", "directory", includes=("rpc",)),
+    "kerberos": Role("kerberos", "kerberos"),
+    "rpc": Role("rpc", "rpc"),
+    "member": Role("member", "member", includes=("client",)),
+    "printer": Role("printer", "printer"),
+    "client": Role("client", "client", external=True),
+}
+ROWS = (
+    row("88/tcp", "member", "kerberos"),
+    row("389/tcp", "member", "directory"),
+    row("135/tcp", "client", "rpc"),
+    row("515/tcp", "client", "printer"),
+    row("9100/tcp", "any", "printer", when="raw"),
+    row("3702/tcp", "any", "controller", when="discovery"),
+)
+
+
+def windows(**fields: Any) -> Document:
+    return document(*ROWS, roles=ROLES, **fields)
+
+
+DOC = windows()
+DC = host("dc", "10.0.0.1", roles=["doc:controller"])
+PC = host("pc", "10.0.0.2", roles=["doc:member"])
+P = host("p", "10.0.0.3", roles=["doc:printer"])
+
+
+def test_a_host_offers_what_the_included_roles_offer_through_every_step() -> None:
+    planned = plan(site([DOC], [DC, PC], "pc"))
+    assert by_port(planned, "dc", Expect.REACHABLE) == {88, 389, 135}
+
+
+def test_a_vantage_starts_the_flows_of_the_roles_that_its_own_include() -> None:
+    # The member is a client; a controller is a member, and so a client as well.
+    for vantage in ("pc", "dc"):
+        assert by_port(plan(site([DOC], [DC, PC, P], vantage)), "p", Expect.REACHABLE) == {515}
+    assert by_port(plan(site([DOC], [DC, P], claimed("doc:member"))), "dc", Expect.REACHABLE) == {88, 389, 135}
+    # A client is no member: what is for members is not asked from there.
+    assert by_port(plan(site([DOC], [DC], claimed("client"))), "dc", Expect.REACHABLE) == {135}
+
+
+def test_an_included_role_does_not_lead_back_to_the_one_that_includes_it() -> None:
+    kdc = host("kdc", "10.0.0.4", roles=["doc:kerberos"])
+    assert by_port(plan(site([DOC], [kdc, PC], "pc")), "kdc", Expect.REACHABLE) == {88}
+
+
+def test_an_external_role_is_included_across_documents() -> None:
+    other = document(row("2049/tcp", "client", "master"), id="other")
+    server = host("nfs", "10.0.0.5", roles=["other:master"])
+    assert by_port(plan(site([DOC, other], [server, PC], "pc")), "nfs", Expect.REACHABLE) == {2049}
+
+
+def test_the_target_is_called_by_the_roles_that_it_was_given() -> None:
+    checks = plan(site([DOC], [DC, PC], "pc")).checks
+    assert {check.role for check in checks} == {"controller"}
+
+
+def test_a_role_that_a_host_has_through_another_is_not_called_missing() -> None:
+    assert gaps(plan(site([DOC], [DC, PC], "pc")), Gap.NO_HOST_FOR_ROLE) == [(2, "no host for role printer")]
+
+
+def test_many_roles_without_a_host_are_one_line() -> None:
+    names = [f"r{number}" for number in range(12)]
+    many = document(
+        *(row(f"{1000 + number}/tcp", "any", name) for number, name in enumerate(names)),
+        row("22/tcp", "any", "here"),
+        roles={name: Role(name, name) for name in [*names, "here"]},
+    )
+    one = host("one", "10.0.0.9", roles=["doc:here"])
+    [(flows, text)] = gaps(plan(site([many], [one], HERE)), Gap.NO_HOST_FOR_ROLE)
+    assert flows == 12
+    assert text == "no host for 12 roles of Doc: r0, r1, r10, r11, r2, r3, r4 and 5 more"
+
+
+def test_a_feature_of_machines_that_are_not_looked_at_is_no_news() -> None:
+    of_controller = gaps(plan(site([DOC], [DC, PC], "pc")), Gap.FEATURE_UNSTATED)
+    assert [text for _, text in of_controller] == ["discovery (Feature discovery)"]
+    assert gaps(plan(site([DOC], [PC], "pc")), Gap.FEATURE_UNSTATED) == []
+
+
+def test_flows_from_a_host_with_a_composed_role_are_counted_once_for_each_port() -> None:
+    planned = plan(site([DOC], [DC, PC, P], "pc"))
+    # From the controller to the printer: 515. (9100 counts with its feature only.)
+    assert gaps(planned, Gap.STARTS_ELSEWHERE) == [(1, "dc (controller)")]
+    with_raw = plan(site([DOC], [DC, PC, P], "pc", features=features(DOC, raw=True)))
+    assert gaps(with_raw, Gap.STARTS_ELSEWHERE) == [(1, "dc (controller)")]
+
+
+def test_a_composed_role_may_talk_to_its_own_kind_when_an_included_one_may() -> None:
+    peers = document(
+        row("22/tcp", "any", "node"),
+        row("23/tcp", "any", "admin"),
+        roles={
+            "node": Role("node", "node", all_ports_between=True),
+            "big": Role("big", "big", includes=("node",)),
+            "admin": Role("admin", "admin"),
+        },
+    )
+    one, two = host("one", "10.0.0.1", roles=["doc:big"]), host("two", "10.0.0.2", roles=["doc:node"])
+    admin = host("three", "10.0.0.3", roles=["doc:admin"])
+    assert by_port(plan(site([peers], [one, two, admin], "one")), "two", Expect.NOT_OPEN) == set()
+    assert by_port(plan(site([peers], [one, two, admin], "three")), "two", Expect.NOT_OPEN) == {23}
+
+
+def test_levels_stay_with_their_rows() -> None:
+    mild = document(
+        row("22/tcp", "any", "part", level=Level.RECOMMENDED),
+        roles={"part": Role("part", "part"), "whole": Role("whole", "whole", includes=("part",))},
+    )
+    [check] = plan(site([mild], [host("w", "10.0.0.1", roles=["doc:whole"])], HERE)).checks
+    assert check.level is Level.RECOMMENDED
+
+
+# ---------------------------------------------------------------------------------------------- rare features
+
+
+def test_a_rare_feature_is_not_in_use_until_somebody_says_so() -> None:
+    doc = document(row("22/tcp", "any", "master"), row("1025/tcp", "any", "master", when="legacy"))
+    rare = document(*doc.expectations, rare_features=("legacy",))
+    m1 = host("m1", "10.0.0.1", roles=["doc:master"])
+    assert by_port(plan(site([doc], [m1], HERE)), "m1", Expect.ALLOWED) == {1025}
+    unsaid = plan(site([rare], [m1], HERE))
+    assert by_port(unsaid, "m1", Expect.NOT_OPEN) == {1025}
+    assert gaps(unsaid, Gap.FEATURE_OFF) == [(1, "legacy (Feature legacy), as nobody says --feature legacy")]
+    said = plan(site([rare], [m1], HERE, features=features(rare, legacy=True)))
+    assert by_port(said, "m1", Expect.REACHABLE) == {22, 1025}
+    denied = plan(site([rare], [m1], HERE, features=features(rare, legacy=False)))
+    assert gaps(denied, Gap.FEATURE_OFF) == [(1, "legacy (Feature legacy)")]
