@@ -26,7 +26,7 @@ from portcheck.engine.probe import (
     Transport,
     Word,
 )
-from portcheck.model import Phase, PortcheckError, Selection, Vantage
+from portcheck.model import Phase, PortcheckError, Selection, Unexpected, Vantage
 from portcheck.ports import PortsError, parse_ports
 from portcheck.reports.run_json import vantage_json
 from portcheck.reports.run_shape import PORT_SET, Shape, damage
@@ -70,6 +70,7 @@ RUN: Shape = {
         "sweep": str,
         "strict": bool,
         "strict_sources": bool,
+        "unexpected": _words(Unexpected),
         "speed": _words(Speed),
         "max_rate": (*_NUMBER, None),
         "evidence": bool,
@@ -129,6 +130,7 @@ def selection_of(run: Json) -> tuple[Selection, Phase]:
         sweep=said["sweep"],
         strict=said["strict"],
         strict_sources=said["strict_sources"],
+        unexpected=said["unexpected"],
         speed=said["speed"],
         max_rate=said["max_rate"],
         evidence=said["evidence"],

@@ -19,12 +19,12 @@ from portcheck import __version__
 from portcheck.answer import answer
 from portcheck.diagnosis import diagnose
 from portcheck.engine.pace import Pace, Speed
-from portcheck.engine.probe import Answered, Reason
+from portcheck.engine.probe import Answered, Reason, Transport
 from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
 from portcheck.measured import Measured
-from portcheck.model import Plan, Run, Selection
+from portcheck.model import Finding, Plan, Run, Selection, Unexpected, Verdict
 from portcheck.probe_sets import of_plan, probe_sets
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
@@ -34,6 +34,14 @@ Progress = Callable[[int], None]
 
 Tell = Callable[[str], None]
 """Called with a sentence for the person who waits."""
+
+
+KnownFor = Callable[[Transport, int], str | None]
+"""What is known to use a port that is open and that nobody asked for: one phrase, None when nothing is."""
+
+
+def _nothing_known(transport: Transport, port: int) -> None:
+    """Nobody looked."""
 
 
 def _ignore(_: object) -> None:
@@ -48,6 +56,7 @@ def execute(
     seed: int | None = None,
     progress: Progress = _ignore,
     tell: Tell = _ignore,
+    known_for: KnownFor = _nothing_known,
     kept: Iterable[Answered] = (),
     stop_signals: tuple[signal.Signals, ...] = (),
 ) -> Run:
@@ -56,6 +65,7 @@ def execute(
     Args:
         timing: None for that of the selection's speed.
         seed: order of the ports; None for a new one. It is part of the run.
+        known_for: asked for each port that is open and that nobody asked for, after the measurement.
         kept: what an earlier run measured and is not asked again; what the plan does not ask for is dropped.
         stop_signals: signals that end the run early: what was not decided by then is unknown. Main thread only.
     """
@@ -76,7 +86,14 @@ def execute(
     interrupted = ended_by if undone else None
     try:
         return conclude(
-            plan, selection, measured, seed=seed, started=started, finished=finished, interrupted=interrupted
+            plan,
+            selection,
+            measured,
+            seed=seed,
+            started=started,
+            finished=finished,
+            interrupted=interrupted,
+            known_for=known_for,
         )
     finally:
         for number, handler in handlers.items():
@@ -92,10 +109,13 @@ def conclude(
     started: datetime,
     finished: datetime,
     interrupted: str | None,
+    known_for: KnownFor = _nothing_known,
 ) -> Run:
     """Judge a finished measurement: every check once, never fewer."""
-    judged = judge_all(plan, measured, Strictness(weak_passes=selection.strict, sources=selection.strict_sources))
+    strictness = Strictness(selection.strict, selection.strict_sources, Unexpected(selection.unexpected))
+    judged = judge_all(plan, measured, strictness)
     verdicts, warnings = apply_waivers(judged, plan.scope.waivers, plan.scope.vantage, started.date())
+    verdicts = tuple(_with_what_is_known(verdict, known_for) for verdict in verdicts)
     summary = summarise(verdicts, measured.taken, interrupted is not None, selection.strict, measured.kept)
     return Run(
         version=__version__,
@@ -113,6 +133,13 @@ def conclude(
         answer=answer(verdicts, summary, plan.scope.phase),
         warnings=warnings,
     )
+
+
+def _with_what_is_known(verdict: Verdict, known_for: KnownFor) -> Verdict:
+    port = verdict.check.port
+    if verdict.finding is not Finding.UNEXPECTED_OPEN or port is None:
+        return verdict
+    return replace(verdict, known_for=known_for(verdict.check.transport, port))
 
 
 async def _until_stopped(

@@ -44,7 +44,7 @@ from portcheck.yaml_input import Problems
 
 _HOST = "[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 _ROLE = "([a-z0-9][a-z0-9.-]{0,63}:)?[a-z][a-z0-9-]{0,63}"
-_NAMED_OFFER = "[A-Za-z][A-Za-z0-9 ._+-]*"
+_NAMED_OFFER = "[A-Za-z][A-Za-z0-9 ._+-]*(/(tcp|udp|tcp\\+udp))?"
 
 
 def _parse_host_name(text: str) -> str:

@@ -22,6 +22,7 @@ from portcheck.model import (
     Outcome,
     Phase,
     Summary,
+    Unexpected,
     Verdict,
 )
 from portcheck.wording import plural
@@ -59,10 +60,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Strictness:
-    """What the user asked to be told more strictly than usual."""
+    """What the user asked to be told more strictly than usual, or less."""
 
     weak_passes: bool = False
     sources: bool = False
+    unexpected: Unexpected = Unexpected.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,12 @@ _OPEN_TO_OTHERS = Rule(
     _INFO, Finding.OPEN_TO_OTHERS, "{host} accepted the connection{rtt}; the document names this port for {named_for}."
 )
 
+_UNEXPECTED_OUTCOMES: Mapping[Unexpected, Outcome] = {
+    Unexpected.FAIL: Outcome.FAIL,
+    Unexpected.WARN: Outcome.WARN,
+    Unexpected.IGNORE: Outcome.INFO,
+}
+
 _NO_SIGN_OF_LIFE = frozenset({Evidence.MUTE_HOST, Evidence.HOST_DOWN, Evidence.SILENT_BY_DESIGN})
 """Unless something else came from the address."""
 
@@ -304,6 +312,8 @@ def judge(
         rule = rule_for(phase, Expect.REACHABLE, evidence)
     elif rule.finding is Finding.UNEXPECTED_OPEN and check.named_for:
         rule = replace(_OPEN_TO_OTHERS, outcome=Outcome.FAIL) if strictness.sources else _OPEN_TO_OTHERS
+    elif rule.finding is Finding.UNEXPECTED_OPEN:
+        rule = replace(rule, outcome=_UNEXPECTED_OUTCOMES[strictness.unexpected])
     if evidence is Evidence.UNKNOWN and observation.reason in _NOT_TESTED and not observation.attempts:
         rule = replace(rule, finding=Finding.NOT_TESTED)
     rule = _tempered(rule, check, strictness)

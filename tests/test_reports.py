@@ -244,11 +244,13 @@ def swept_of(run: Run) -> list[dict[str, Any]]:
 
 
 def test_a_diagnosis_names_some_of_the_swept_ports_and_counts_them_all() -> None:
-    (found,) = (d for d in run_json.as_json(a_sweep())["diagnosis"] if d["cause"] == "host-silent")
+    run = a_sweep()
+    swept = swept_of(run)
+    (found,) = (d for d in run_json.as_json(run)["diagnosis"] if d["cause"] == "host-silent")
     assert found["count"] == 4000
     assert found["checks"][:2] == ["here>old/ipv4/tcp/443", "here>old/ipv4/tcp/1"]
     assert len(found["checks"]) == 25
-    assert all(find_swept(check_id, swept_of(a_sweep())) for check_id in found["checks"][1:])
+    assert all(find_swept(check_id, swept) for check_id in found["checks"][1:])
 
 
 def test_evidence_is_kept_where_something_is_wrong_and_everywhere_on_demand() -> None:

@@ -12,7 +12,7 @@ import pytest
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Answered, Observation, PortState, Probe, ProbeSet, Reason, Tally, Transport
 from portcheck.engine.timing import TcpTiming, timing_of
-from portcheck.model import NamedPorts, Plan, Run, Scope, Selection, Sweep, SweepKind
+from portcheck.model import Finding, NamedPorts, Plan, Run, Scope, Selection, Sweep, SweepKind
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
 from portcheck.run import execute
@@ -125,3 +125,33 @@ def test_those_who_wait_are_told() -> None:
     execute(swept(), Selection(), progress=counts.append, tell=sentences.append)
     assert counts == [101, 101]
     assert sentences == ["10.0.0.1 is done", "10.0.0.2 is done"]
+
+
+def test_what_is_known_of_a_port_is_asked_for_those_that_are_open_and_not_asked_for() -> None:
+    """Not for the required one, not for closed ones; every open port of a sweep is one of its own."""
+    asked: list[tuple[Transport, int]] = []
+
+    def known_for(transport: Transport, port: int) -> str | None:
+        asked.append((transport, port))
+        return f"game of {port}" if port == 1001 else None
+
+    required = Observation(Probe("10.0.0.1", Transport.TCP, 22), PortState.OPEN, Reason.SYN_ACK)
+    found = Tally("10.0.0.2", None, PortState.OPEN, Reason.SYN_ACK, range(1001, 1003), 2)
+    run = execute(swept(), Selection(), seed=7, kept=(required, found), known_for=known_for)
+    assert asked == [(Transport.TCP, 1001), (Transport.TCP, 1002)]
+    known = {verdict.check.port: verdict.known_for for verdict in run.verdicts if verdict.known_for}
+    assert known == {1001: "game of 1001"}
+    [diagnosis] = [each for each in run.diagnosis if each.cause == "unexpected-open"]
+    assert "1001/tcp is known for: game of 1001." in diagnosis.lines
+    assert not any("1002" in line for line in diagnosis.lines[1:])
+
+
+def test_a_port_that_is_ignored_is_in_the_run_and_does_not_fail_it() -> None:
+    found = Tally("10.0.0.2", None, PortState.OPEN, Reason.SYN_ACK, range(1001, 1002), 1)
+    by_hand = [
+        Observation(Probe(ip, Transport.TCP, 22), PortState.OPEN, Reason.SYN_ACK) for ip in ("10.0.0.1", "10.0.0.2")
+    ]
+    for word, status in (("fail", 1), ("warn", 0), ("ignore", 0)):
+        run = execute(swept(), Selection(unexpected=word), seed=7, kept=(*by_hand, found))
+        assert run.summary.exit_status == status
+        assert [v.check.port for v in run.verdicts if v.finding is Finding.UNEXPECTED_OPEN] == [1001]

@@ -29,11 +29,14 @@ from portcheck.model import (
 )
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
-from portcheck.scoping import scope_of
+from portcheck.scoping import scope_of, services
 from portcheck.scoping.by_hand import parse_expect, parse_sweep
 from portcheck.vantage import local
+from tests.made_library import LISTED_NAMES, MORE_LISTED_NAMES, SYSTEM_NAMES
 
 REAL_LOOK_UP = local.look_up
+REAL_SERVICE_PORTS = local.service_ports
+REAL_SERVICE_NAMES = local.service_names
 ASKS_THE_KERNEL = (local.reachable_families, local.own_sources, local.is_this_machine)
 
 NAMES: dict[str, local.Lookup] = {
@@ -43,7 +46,6 @@ NAMES: dict[str, local.Lookup] = {
     "alias": ("10.0.0.1",),
     "gone": "Name or service not known",
 }
-SERVICES = {"ssh": Ports(Transport.TCP, 22, 22), "ntp": Ports(Transport.UDP, 123, 123)}
 
 
 class Machine:
@@ -77,7 +79,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     for name in ("look_up", "is_this_machine", "own_sources", "reachable_families"):
         monkeypatch.setattr(local, name, getattr(answers, name))
     monkeypatch.setattr(local, "machine_name", lambda: "testbox")
-    monkeypatch.setattr(local, "service_ports", SERVICES.get)
+    monkeypatch.setattr(local, "service_ports", lambda name: SYSTEM_NAMES.get(name, ()))
+    monkeypatch.setattr(local, "service_names", lambda: tuple(SYSTEM_NAMES))
+    monkeypatch.setattr(services, "port_lists", lambda: (LISTED_NAMES, MORE_LISTED_NAMES))
     return answers
 
 
@@ -266,7 +270,12 @@ IN_A_SITE = {
         ["9: external.t1.roles[0]", '"ntpd"', "ntp?"],
     ),
     "no such feature": ((), {"source": "agent"}, {"enterprise": "enterpris"}, ['"enterpris"', "enterprise?"]),
-    "no such service to offer": ((), {"source": "agent"}, {"ssh": "ssshd"}, ["hosts.m2.offers", '"ssshd"', "22/tcp"]),
+    "no such service to offer": (
+        (),
+        {"source": "agent"},
+        {"ssh": "ssshd"},
+        ["hosts.m2.offers", '"ssshd"', "did you mean ssh?", "22/tcp"],
+    ),
     "without an unselected document": (
         (),
         {"source": "agent"},
@@ -507,6 +516,15 @@ EXPECTS = {
     "ntp": [("123/udp", "ntp")],
     "22/tcp, ssh": [("22/tcp", "ssh"), ("22/tcp", None)],
     " ssh , 53/udp ": [("22/tcp", "ssh"), ("53/udp", None)],
+    "smtp,ldap": [("25/tcp", "smtp"), ("389/tcp", "ldap")],
+    "SMTP": [("25/tcp", "SMTP")],
+    "dns": [("53/tcp", "dns"), ("53/udp", "dns")],
+    "domain/udp": [("53/udp", "domain")],
+    "domain/tcp+udp": [("53/tcp", "domain"), ("53/udp", "domain")],
+    "ldap/udp": [("389/udp", "ldap")],
+    "squid/udp": [("3130/udp", "squid")],
+    "snmp/udp": [("161/udp", "snmp")],
+    "shell": [("514/tcp", "shell")],
 }
 
 
@@ -515,7 +533,77 @@ def test_ports_by_hand(text: str, expected: list[tuple[str, str | None]]) -> Non
     assert parse_expect(text) == tuple(NamedPorts(parse_ports(ports)[0], name) for ports, name in expected)
 
 
-@pytest.mark.parametrize("text", ["tcp", "22/sctp", "", "-1/tcp", "2180-1025/tcp", "22/tcp,22/tcp", "ssh,http", "\x1b"])
+REFUSED_NAMES = {
+    "nosuch": 'neither the port lists nor this system know a service "nosuch"; give a port: 22/tcp',
+    "smpt": 'neither the port lists nor this system know a service "smpt"; did you mean snmp or smtp? Or give a port: '
+    "22/tcp",
+    "htp-alt": 'neither the port lists nor this system know a service "htp-alt"; did you mean http-alt? Or give a '
+    "port: 22/tcp",
+    "rtp": '"rtp" is ambiguous: 16384-32767/udp (Port List), 6970-6999/udp (Port List, More Ports); write the '
+    "port that you mean: 16384-32767/udp or 6970-6999/udp",
+    "http-alt": '"http-alt" is ambiguous: 8080/tcp (Port List), 8008/tcp (this system); write the port that you mean: '
+    "8080/tcp or 8008/tcp",
+    "snmp": '"snmp" is ambiguous: on this system it is 161/tcp and 161/udp; write snmp/tcp or snmp/udp',
+    "smtp/udp": '"smtp" has no udp port: write 25/tcp',
+    "ssh/udp": '"ssh" has no udp port: write 22/tcp',
+    "ntp/tcp": '"ntp" has no tcp port: write 123/udp',
+}
+"""A name to what is said about it, under -e as under `offers:`."""
+
+
+@pytest.mark.parametrize(("name", "message"), REFUSED_NAMES.items())
+def test_a_name_that_is_not_one_thing(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PortcheckError) as by_hand:
+        parse_expect(name)
+    assert str(by_hand.value) == f'-e "{name}": {message}'
+    path = site_file(tmp_path, {"offers: [ssh": f"offers: [{name}"})
+    with pytest.raises(PortcheckError) as in_site:
+        scope(site=path, source="agent")
+    assert str(in_site.value) == f"{path}:6: hosts.m2.offers[0]: {message}"
+
+
+def test_what_a_host_offers_may_have_several_ports(tmp_path: Path) -> None:
+    path = site_file(tmp_path, {"offers: [ssh": "offers: [dns, ldap/udp"})
+    assert scope(site=path, source="agent").hosts[1].offers == parse_ports("8080/tcp,53/tcp+udp,389/udp")
+
+
+def test_ports_by_number_need_no_port_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("nobody asked for a name")
+
+    monkeypatch.setattr(services, "port_lists", refuse)
+    assert parse_expect("22/tcp,gre")
+    with pytest.raises(AssertionError):
+        parse_expect("ssh")
+
+
+def test_the_names_of_this_system_are_read_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "services"
+    path.write_bytes(b"# comment\nssh\t22/tcp\n\nsmtp 25/tcp mail\t# smtp too\nbroken\n\xff 1/tcp\n")
+    monkeypatch.setattr(local, "_SERVICES", str(path))
+    assert REAL_SERVICE_NAMES() == ("ssh", "smtp", "mail", "\ufffd")
+    monkeypatch.setattr(local, "_SERVICES", str(tmp_path / "nosuch"))
+    assert REAL_SERVICE_NAMES() == ()
+
+
+def test_the_services_of_this_system_have_all_their_transports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def known(name: str, transport: str) -> int:
+        if (name, transport) in {("snmp", "udp"), ("snmp", "tcp"), ("ntp", "udp")}:
+            return 161 if name == "snmp" else 123
+        raise OSError("service/proto not found")
+
+    monkeypatch.setattr(socket, "getservbyname", known)
+    assert [REAL_SERVICE_PORTS(name) for name in ("snmp", "ntp", "x")] == [
+        parse_ports("161/tcp+udp"),
+        parse_ports("123/udp"),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["tcp", "22/sctp", "", "-1/tcp", "2180-1025/tcp", "22/tcp,22/tcp", "ssh,http", "ssh/", "ssh/x", "gre/tcp", "\x1b"],
+)
 def test_what_is_neither_a_port_nor_a_service(text: str) -> None:
     with pytest.raises(PortcheckError, match=r"^-e "):
         parse_expect(text)

@@ -31,6 +31,7 @@ from portcheck.model import (
     Level,
     Outcome,
     Phase,
+    Unexpected,
     Verdict,
 )
 from portcheck.verdict import (
@@ -405,6 +406,24 @@ def test_a_port_that_is_for_others_is_information_or_with_strict_sources_a_failu
 def test_strict_sources_does_not_touch_what_nobody_may_reach() -> None:
     verdict = judge(check(NOT_OPEN), *OPEN, INST, Strictness(sources=True))
     assert (verdict.outcome, verdict.finding) == (FAIL, Finding.UNEXPECTED_OPEN)
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"), [(Unexpected.FAIL, FAIL), (Unexpected.WARN, Outcome.WARN), (Unexpected.IGNORE, INFO)]
+)
+def test_what_an_unexpected_port_counts_as_is_said_by_the_user(word: Unexpected, outcome: Outcome) -> None:
+    verdict = judge(check(NOT_OPEN), *OPEN, INST, Strictness(unexpected=word))
+    assert (verdict.outcome, verdict.finding) == (outcome, Finding.UNEXPECTED_OPEN)
+
+
+def test_only_what_is_open_and_nobody_asked_for_is_ignored_with_the_unexpected() -> None:
+    for (_, expect, seen), phase in product(CELLS, Phase):
+        as_usual = judge(check(expect), *seen, phase)
+        if as_usual.finding is not Finding.UNEXPECTED_OPEN:
+            assert judge(check(expect), *seen, phase, Strictness(unexpected=Unexpected.IGNORE)) == as_usual
+    for_others = check(NOT_OPEN, named_for=("master",))
+    strict = Strictness(sources=True, unexpected=Unexpected.IGNORE)
+    assert judge(for_others, *OPEN, INST, strict).outcome is FAIL
 
 
 @pytest.mark.parametrize("answers", [Answers.NEVER, Answers.WITH_SECRET])

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from portcheck import __version__
-from portcheck.cli.options import Asked, given, sharing, with_deadline
+from portcheck.cli.options import Asked, given, sharing, with_deadline, with_unexpected
+from portcheck.model import PortcheckError
 
 app = typer.Typer(
     name="portcheck",
@@ -20,7 +21,7 @@ app = typer.Typer(
     help="Which required network ports are blocked, which are open that nobody asked for, and who is in the way.",
 )
 documents_app = typer.Typer(
-    invoke_without_command=True, rich_markup_mode=None, help="The vendor documents: list, show, lint."
+    invoke_without_command=True, rich_markup_mode=None, help="The vendor documents: list, show, lint, import."
 )
 app.add_typer(documents_app, name="documents")
 
@@ -60,6 +61,14 @@ def check(
     strict_sources: Annotated[
         bool, typer.Option("--strict-sources", help="A port that is open here, but meant for others, fails.")
     ] = False,
+    unexpected: Annotated[
+        str | None,
+        typer.Option(
+            "--unexpected",
+            metavar="fail|warn|ignore",
+            help="What an open port that nobody asked for counts as. Default: fail.",
+        ),
+    ] = None,
     deadline: Annotated[
         str | None, typer.Option("--deadline", metavar="SECONDS", help="End the run then; the rest is not sure.")
     ] = None,
@@ -95,7 +104,8 @@ def check(
     from portcheck.cli.check import run_check
 
     selection = replace(asked.selection, strict=strict, strict_sources=strict_sources, evidence=evidence)
-    asked = replace(asked, selection=with_deadline(selection, deadline))
+    selection = with_unexpected(with_deadline(selection, deadline), unexpected)
+    asked = replace(asked, selection=selection)
     stopped = None
     if resume is not None:
         from portcheck.cli.resume import go_on
@@ -113,18 +123,39 @@ def plan(asked: Asked) -> None:
     raise typer.Exit(show_plan(asked))
 
 
-@app.command(short_help="Explain one verdict of a kept run.")
+@app.command(short_help="What the documents say of a port; or one verdict of a kept run.")
 def explain(
-    check_id: Annotated[
+    subject: Annotated[
         str,
-        typer.Argument(metavar="CHECK-ID", help="One of the kept run's checks[].id; the report shows one."),
+        typer.Argument(
+            metavar="PORT|CHECK-ID",
+            help="A port (3268/tcp, 445), range (8000-8100), protocol (gre) or service (ldap); or one of the "
+            "checks[].id of RUN.json.",
+        ),
     ],
-    run_file: Annotated[str, typer.Argument(metavar="RUN.json", help="A run kept with -o.")],
+    run_file: Annotated[str | None, typer.Argument(metavar="RUN.json", help="A run kept with -o.")] = None,
+    documents: Annotated[
+        list[str] | None,
+        typer.Option("--document", "-d", metavar="FILE", help="A document of your own, beside the shipped ones."),
+    ] = None,
+    explain_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="terminal|json", help="What to print about a port. Default: terminal."),
+    ] = None,
 ) -> None:
-    """Explain one verdict of a kept run: what was asked, what was sent, what came back, what follows."""
+    """Everything that the documents say of a port: who needs it, what it is called, where they disagree.
+
+    With RUN.json, one verdict of that run: what was asked, what was sent, what came back, what follows.
+    """
+    if run_file is None:
+        from portcheck.cli.explain_port import explain_port
+
+        raise typer.Exit(explain_port(subject, documents or [], explain_format or "terminal"))
+    if documents or explain_format is not None:
+        raise PortcheckError("-d and --format are for a port: leave them out, or leave out RUN.json")
     from portcheck.cli.explain import explain_check
 
-    raise typer.Exit(explain_check(check_id, run_file))
+    raise typer.Exit(explain_check(subject, run_file))
 
 
 @app.command(short_help="Try it on a made-up cluster on this machine.")
@@ -167,3 +198,24 @@ def documents_lint(files: Annotated[list[str], typer.Argument(metavar="FILE...")
     from portcheck.cli.documents import lint_documents
 
     raise typer.Exit(lint_documents(files))
+
+
+@documents_app.command("import", short_help="Make a draft of a document from a vendor's page.")
+def documents_import(
+    page: Annotated[
+        str, typer.Argument(metavar="FILE", help="A page with tables of ports: Markdown, HTML or CSV, in UTF-8.")
+    ],
+    document_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The document's id. Default: from the name of the file.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the draft to FILE, not to stdout.")
+    ] = None,
+) -> None:
+    """Make a draft of a document from the tables of a vendor's page, and tell what could not be read.
+
+    The draft has each row's ports, transports and place. Everything else is a beginning, to be gone through by hand.
+    """
+    from portcheck.cli.documents_import import import_document
+
+    raise typer.Exit(import_document(page, document_id, output))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from portcheck.model import Plan, PortcheckError, Run, Selection
 from portcheck.plan import plan as make_plan
 from portcheck.printable import quoted
 from portcheck.probe_sets import ports_by_address
-from portcheck.run import execute
+from portcheck.run import KnownFor, execute
 from portcheck.scoping import scope_of
 
 if TYPE_CHECKING:
     from portcheck.cli.resume import Stopped
+    from portcheck.knowledge import Knowledge
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """End a measurement; what there is by then is reported."""
@@ -80,8 +82,22 @@ def measured(plan: Plan, selection: Selection, stopped: Stopped | None = None) -
             kept=kept,
             progress=decided,
             tell=tell,
+            known_for=_known_for(plan),
             stop_signals=STOP_SIGNALS,
         )
+
+
+def _known_for(plan: Plan) -> KnownFor:
+    """What all documents say of a port. They are read when the first port is open that nobody asked for."""
+
+    @cache
+    def knowledge() -> Knowledge:
+        from portcheck import documents
+        from portcheck.knowledge import Knowledge
+
+        return Knowledge(documents.library(plan.scope.documents))
+
+    return lambda transport, port: knowledge().known_for(transport, port)
 
 
 def _left(plan: Plan, kept: Iterable[Answered]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`explain`: one verdict of a kept run, from the document's row to the packets and back."""
+"""`explain CHECK-ID RUN.json`: one verdict of a kept run, from the document's row to the packets and back."""
 
 from __future__ import annotations
 

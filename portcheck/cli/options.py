@@ -13,7 +13,7 @@ import typer
 
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Transport, Word
-from portcheck.model import Phase, PortcheckError, Selection
+from portcheck.model import Phase, PortcheckError, Selection, Unexpected
 from portcheck.printable import quoted
 
 _MAX_HOSTS = 65_536
@@ -74,7 +74,7 @@ def asked(
         str | None,
         typer.Option(
             "--sweep",
-            metavar="none|documented|all|PORTS",
+            metavar="none|documented|common|all|PORTS",
             help="TCP ports to look at beyond the required ones. Default: documented, or none without a document.",
         ),
     ] = None,
@@ -133,6 +133,13 @@ def asked(
 def with_deadline(selection: Selection, deadline: str | None) -> Selection:
     """The selection with the deadline, if one was given."""
     return selection if deadline is None else replace(selection, deadline_s=_seconds("--deadline", deadline))
+
+
+def with_unexpected(selection: Selection, unexpected: str | None) -> Selection:
+    """The selection with what an unexpectedly open port counts as, if that was given."""
+    if unexpected is None:
+        return selection
+    return replace(selection, unexpected=str(_word("--unexpected", unexpected, Unexpected)))
 
 
 Command = Callable[..., None]

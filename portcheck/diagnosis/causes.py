@@ -189,6 +189,7 @@ CAUSES: tuple[Cause, ...] = (
         take.with_finding(Finding.UNEXPECTED_OPEN),
         take.by_same_hosts,
         say.of_ports("{ports} on {where} {be} open and nobody asked for {these}"),
+        say.because_and_known_for,
         remedy=say.advise("Close it, or accept it in a site file (offers: or waivers:)."),
     ),
     Cause(

@@ -163,5 +163,7 @@ def _verdict(check: Json, run: Json) -> Iterator[str]:
     weak = ", weak evidence" if check["certainty"] == "weak" else ""
     yield f"{check['outcome']}, {check['finding']}{weak} (phase {run['phase']})"
     yield check["because"]
+    if check.get("known_for"):  # of a check by itself
+        yield f"Known for: {check['known_for']}."
     if check["waived"]:
         yield f"Accepted by a waiver: {check['waived']}"

@@ -129,6 +129,7 @@ def _check(verdict: Verdict, evidence: bool) -> Json:
         "finding": verdict.finding,
         "because": verdict.because,
         "doubt": check.doubt,
+        "known_for": verdict.known_for,
         "waived": verdict.waived,
         "provenance": [_provenance(place) for place in check.provenance],
     }

@@ -82,6 +82,7 @@ CHECK: Shape = {
     "finding": str,
     "because": str,
     "doubt": _TEXT,
+    "known_for": _TEXT,
     "waived": _TEXT,
     "provenance": [{"document": str, "section": str, "row": str}],
 }

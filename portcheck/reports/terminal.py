@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from portcheck.engine.probe import Transport
-from portcheck.model import Diagnosis, Finding, Outcome, Phase, Run, Verdict, role_label
+from portcheck.model import Diagnosis, Document, Finding, Outcome, Phase, Run, Sweep, SweepKind, Verdict, role_label
 from portcheck.ports import format_by_transport
 from portcheck.printable import printable
 from portcheck.reports import left_out
@@ -31,6 +31,8 @@ _PADDING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 """Blanks that fill a table's column, with the colours around them."""
 _MAX_TEXT = 2000
 """Longer texts are cut: no input of ours has them, and no reader wants them."""
+_MAX_SWEEP = 60
+_ROLES_NAMED = 6
 _MAX_DIAGNOSES = 50
 """More causes than this are counted, not printed: the JSON report has them all."""
 
@@ -94,17 +96,24 @@ def _header(run: Run) -> RenderableType:
     counts = run.summary
     size = (
         f"{plural(counts.hosts, 'host')}, {plural(counts.checks, 'check')}, "
-        f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s"
+        f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s · sweep: {_swept(run.plan.scope.sweep)}"
     )
     return Group(_text(title, _QUIET), _text(size, _QUIET))
+
+
+def _swept(sweep: Sweep) -> str:
+    """Which ports were looked at beyond the required ones."""
+    if sweep.kind is SweepKind.COMMON:
+        return f"common, {plural(sum(len(ports.numbers()) for ports in sweep.ports), 'port')}"
+    return printable(str(sweep), _MAX_SWEEP)
 
 
 def _circumstances(run: Run) -> Iterator[RenderableType]:
     scope = run.plan.scope
     if scope.vantage.roles is None and scope.documents:
-        inside = sorted({role.name for d in scope.documents for role in d.roles.values() if not role.external})
         yield _text(
-            f"This machine has no role in the documents: paths from {' or '.join(inside)} hosts may differ.", "yellow"
+            f"This machine has no role in the documents: paths from {_starting(scope.documents)} hosts may differ.",
+            "yellow",
         )
     if run.summary.weak and scope.phase is Phase.PREINSTALL:
         number = run.summary.weak
@@ -123,6 +132,20 @@ def _circumstances(run: Run) -> Iterator[RenderableType]:
     if run.interrupted is not None:
         ended = "The deadline" if run.interrupted == "deadline" else run.interrupted
         yield _text(f"{ended} ended the run early: what was not decided by then is listed as not sure.", "yellow")
+
+
+def _starting(documents: Iterable[Document]) -> str:
+    """`agent or master`: the roles from which the documents want paths."""
+    starting = sorted(
+        {
+            role
+            for document in documents
+            for expectation in document.expectations
+            for role in expectation.sources
+            if role in document.roles and not document.roles[role].external
+        }
+    )
+    return listed(starting, _ROLES_NAMED) if len(starting) > _ROLES_NAMED else " or ".join(starting) or "other"
 
 
 def _went_on(run: Run, resumed: str) -> str:
@@ -165,13 +188,19 @@ def _numbered(number: int, diagnosis: Diagnosis) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", width=2)
     grid.add_column()
-    warned = "Recommended, not required: " if diagnosis.outcome is Outcome.WARN else ""
-    grid.add_row(Text(str(number)), _text(warned + diagnosis.headline, _OUTCOME_STYLES[diagnosis.outcome]))
+    grid.add_row(Text(str(number)), _text(_warned(diagnosis) + diagnosis.headline, _OUTCOME_STYLES[diagnosis.outcome]))
     for line in diagnosis.lines:
         grid.add_row(Text(), _text(line))
     if diagnosis.remedy:
         grid.add_row(Text(), _text(f"-> {diagnosis.remedy}", "cyan"))
     return grid
+
+
+def _warned(diagnosis: Diagnosis) -> str:
+    """Why it is a warning only: its level, or that the user said so."""
+    if diagnosis.outcome is not Outcome.WARN:
+        return ""
+    return "Warning: " if diagnosis.cause == "unexpected-open" else "Recommended, not required: "
 
 
 def _section(heading: str, lines: Iterable[RenderableType]) -> Iterator[RenderableType]:
@@ -218,6 +247,9 @@ def _informed(run: Run) -> Iterator[RenderableType]:
     allowed = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.OK]
     if allowed:
         yield _line(f"Open and allowed, whether their feature is in use was not said: {_by_host(allowed)}")
+    ignored = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.UNEXPECTED_OPEN]
+    if ignored:
+        yield _line(f"Open though nobody asked for it, ignored because of --unexpected ignore: {_by_host(ignored)}")
     empty = {v.check.host: None for v in run.verdicts if v.finding is Finding.NO_HOST}
     alive = {v.check.host for v in run.verdicts} - empty.keys()
     if empty:

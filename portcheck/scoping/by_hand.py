@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from portcheck.engine.probe import Transport
-from portcheck.model import NamedPorts, PortcheckError, Ports, Sweep, SweepKind
+from portcheck.model import NamedPorts, PortcheckError, Sweep, SweepKind
 from portcheck.ports import PortsError, parse_ports
 from portcheck.printable import quoted
-from portcheck.vantage import local
+from portcheck.scoping.services import port_lists, ports_of_service
+from portcheck.service_names import parse_service
 
-_SERVICE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,252}")
 _SWEEPS = {kind.value: kind for kind in (SweepKind.NONE, SweepKind.DOCUMENTED, SweepKind.ALL)}
 
 
@@ -18,30 +16,25 @@ def parse_expect(text: str) -> tuple[NamedPorts, ...]:
     """Read one -e: `22/tcp,443/tcp`, `1025-2180/tcp`, `gre`, service names such as `ssh`, or a list of these.
 
     Raises:
-        PortcheckError: an item is none of them.
+        PortcheckError: an item is none of them, or a name that is unknown or ambiguous.
     """
-    items = [item.strip(" ") for item in text.split(",")]
-    names = [item for item in items if _SERVICE_NAME.fullmatch(item) and item not in set(Transport)]
-    named = tuple(NamedPorts(_service(name, text), name) for name in names)
-    numbers = ",".join(item for item in items if item not in names)
-    if named and not numbers:
-        return named
+    items = [(item, parse_service(item)) for item in (part.strip(" ") for part in text.split(","))]
+    numbers = ",".join(item for item, service in items if service is None)
     try:
-        return named + tuple(NamedPorts(ports) for ports in parse_ports(numbers))
-    except PortsError as error:
+        named = tuple(
+            NamedPorts(ports, service.name)
+            for _, service in items
+            if service is not None
+            for ports in ports_of_service(service)
+        )
+        by_number = parse_ports(numbers) if numbers or not named else ()
+    except PortcheckError as error:
         raise PortcheckError(f"-e {quoted(text)}: {error}") from None
-
-
-def _service(name: str, text: str) -> Ports:
-    ports = local.service_ports(name)
-    if ports is None:
-        what = "of that name" if name == text.strip(" ") else name
-        raise PortcheckError(f"-e {quoted(text)}: this system knows no service {what}; give a port: -e 22/tcp")
-    return ports
+    return (*named, *(NamedPorts(ports) for ports in by_number))
 
 
 def parse_sweep(text: str) -> Sweep:
-    """Read --sweep: none, documented, all, or TCP ports such as `1-1024,8080` (a transport may be written).
+    """Read --sweep: none, documented, common, all, or TCP ports such as `1-1024,8080` (a transport may be written).
 
     Raises:
         PortcheckError: it is none of these.
@@ -49,7 +42,11 @@ def parse_sweep(text: str) -> Sweep:
     stripped = text.strip(" ")
     if stripped in _SWEEPS:
         return Sweep(_SWEEPS[stripped])
-    forms = "write none, documented, all, or TCP ports such as 1-1024,8080"
+    if stripped == SweepKind.COMMON:
+        from portcheck.knowledge import common_tcp_ports  # most checks need no word of any port list
+
+        return Sweep(SweepKind.COMMON, common_tcp_ports(port_lists()))
+    forms = "write none, documented, common, all, or TCP ports such as 1-1024,8080"
     if not stripped[:1].isdigit():
         raise PortcheckError(f"--sweep {quoted(text)}: {forms}")
     try:

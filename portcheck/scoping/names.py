@@ -18,7 +18,8 @@ from portcheck.model import (
     role_label,
 )
 from portcheck.printable import printable, quoted
-from portcheck.vantage import local
+from portcheck.scoping.services import ports_of_service
+from portcheck.service_names import parse_service
 from portcheck.wording import did_you_mean, listed
 
 _SHOWN = 20
@@ -105,16 +106,16 @@ def chosen_role_keys(documents: tuple[Document, ...], selection: Selection) -> t
         raise PortcheckError(f"--role: {error}") from None
 
 
-def offered_ports(name: str) -> Ports:
-    """The port that this system's services database has for the name.
+def offered_ports(name: str) -> tuple[Ports, ...]:
+    """The ports that a service name under `offers:` stands for: `ssh`, `domain/udp`.
 
     Raises:
-        PortcheckError: it has none.
+        PortcheckError: nobody knows it, or it stands for several things.
     """
-    ports = local.service_ports(name)
-    if ports is None:
-        raise PortcheckError(f"this system knows no service {quoted(name)}; give its port: 22/tcp")
-    return ports
+    asked = parse_service(name)
+    if asked is None:
+        raise PortcheckError(f"{quoted(name)} is neither ports nor a service name; write one like 22/tcp or ssh")
+    return ports_of_service(asked)
 
 
 def check_unused_document(documents: tuple[Document, ...], without: Without) -> None:

@@ -59,7 +59,7 @@ def _site_host(
         name=host.name,
         addresses=distinct(addresses),
         roles=tuple(key for role in host.roles for key in role_keys(documents, role)),
-        offers=(*host.offers, *(offered_ports(name) for name in host.offers_named)),
+        offers=(*host.offers, *(ports for name in host.offers_named for ports in offered_ports(name))),
         external=host.external,
         silent_when_closed=host.silent_when_closed,
         unresolved="; ".join(unresolved) or None,

@@ -16,6 +16,9 @@ from portcheck.printable import quoted
 
 _LOOKUPS_AT_ONCE = 32
 
+_SERVICES = "/etc/services"
+_MAX_SERVICES_BYTES = 2**20
+
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 Lookup = tuple[str, ...] | str
@@ -120,12 +123,24 @@ def _no_descriptor(what: str, error: OSError) -> PortcheckError:
     return PortcheckError(f"{what}: {error.strerror or error}. Allow more open files (ulimit -n 1024).")
 
 
-def service_ports(name: str) -> Ports | None:
-    """The port that this system's services database has for a name, TCP before UDP; None when it has none."""
+def service_ports(name: str) -> tuple[Ports, ...]:
+    """The ports that this system's services database has for a name, TCP before UDP; empty when it has none."""
+    found: list[Ports] = []
     for transport in (Transport.TCP, Transport.UDP):
         try:
             number = socket.getservbyname(name, str(transport))
         except OSError:
             continue
-        return Ports(transport, number, number)
-    return None
+        found.append(Ports(transport, number, number))
+    return tuple(found)
+
+
+def service_names() -> tuple[str, ...]:
+    """The names and aliases in this system's services database, as far as it is a file that we may read."""
+    try:
+        with open(_SERVICES, encoding="utf-8", errors="replace") as file:
+            lines = file.read(_MAX_SERVICES_BYTES).splitlines()
+    except OSError:
+        return ()
+    rows = (line.partition("#")[0].split() for line in lines)
+    return tuple(dict.fromkeys(name for row in rows if len(row) > 1 for name in (row[0], *row[2:])))

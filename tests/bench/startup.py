@@ -29,6 +29,10 @@ os.write(stdout, json.dumps(sorted(sys.modules)).encode())
 """
 
 
+_FIND = "import portcheck.documents as documents; documents.find('windows-server')"
+_LOAD = "import portcheck.documents as documents; documents.library()"
+
+
 def run(argv: list[str]) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
@@ -38,6 +42,9 @@ def main() -> None:
         "python -c pass": [sys.executable, "-c", "pass"],
         "portcheck --version": portcheck_argv(["--version"]),
         "portcheck check --help": portcheck_argv(["check", "--help"]),
+        "import portcheck.documents": [sys.executable, "-c", "import portcheck.documents"],
+        "… and find windows-server": [sys.executable, "-c", _FIND],
+        "… and load the whole library": [sys.executable, "-c", _LOAD],
         "portcheck check 127.0.0.1 -e 1/tcp": portcheck_argv(["check", "127.0.0.1", "-e", "1/tcp"]),
     }
     for name, argv in commands.items():
