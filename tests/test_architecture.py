@@ -41,6 +41,11 @@ TEXT = ("addresses", "ports", "printable", "wording")
 DECISIONS = (
     *("rows", "elsewhere", "plan", "probe_sets", "measured"),
     *("verdict", "judging", "waivers", "diagnosis", "answer"),
+    *("knowledge", "service_names"),
+)
+IMPORTING = tuple(
+    f"documents.importing.{name}"
+    for name in ("page", "sentences", "cells", "columns", "sections", "rows", "drafting", "summary")
 )
 
 LAYERS: Mapping[str, Layer] = {
@@ -49,21 +54,29 @@ LAYERS: Mapping[str, Layer] = {
     "model": Layer(("model",), below=("engine.probe",), pure=True),
     "pure": Layer((*TEXT, *DECISIONS), below=("model", "engine.probe"), pure=True),
     "probes": Layer(("probes",), below=("model", "engine.probe")),
-    "edges": Layer(("yaml_input", "records", "documents", "site", "vantage"), below=("pure", "model", "engine")),
+    "importing": Layer(IMPORTING, below=("printable", "wording", "model", "engine.probe"), pure=True),
+    "edges": Layer(
+        ("yaml_input", "records", "documents", "site", "vantage"), below=("importing", "pure", "model", "engine")
+    ),
     "run": Layer(("run",), below=("version", "probes", "pure", "model", "engine")),
     "scoping": Layer(("scoping",), below=("edges", "pure", "model", "engine.probe")),
-    "reports": Layer(("reports",), below=(*TEXT, "model", "engine.probe")),
+    "reports": Layer(("reports",), below=(*TEXT, "knowledge.said", "model", "engine.probe")),
     "resume": Layer(("resume",), below=("reports", *TEXT, "model", "engine.probe", "engine.pace"), pure=True),
     "demo": Layer(("demo",), below=("version", "scoping", "run", "edges", "pure", "model", "engine")),
     "cli": Layer(
         ("cli", "__main__"),
-        below=("version", "demo", "resume", "reports", "scoping", "run", "edges", "pure", "model", "engine"),
+        below=(
+            *("version", "demo", "resume", "reports", "scoping", "run"),
+            *("edges", "importing", "pure", "model", "engine"),
+        ),
         program=True,
     ),
 }
 """Low to high; a layer may import the ones that it names, and its own without going in a circle."""
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "bs4": ("documents.importing.html_page",),
+    "markdown_it": ("documents.importing.markdown_page",),
     "rich": ("cli", "reports.terminal"),
     "scapy": ("probes",),
     "typer": ("cli",),

@@ -36,6 +36,16 @@ expectations:
     provenance: {section: TCP, row: "443"}
 """
 
+NAMES = """\
+id: names-1
+kind: reference
+title: Names
+vendor: Example
+version: "1"
+services:
+  - {service: SSH, tcp: 22, provenance: {section: TCP, row: "22"}}
+"""
+
 SITE = """\
 documents: [shop.yaml]
 hosts:
@@ -74,6 +84,8 @@ def document(ports: str = "443/tcp") -> str:
 FILES: Mapping[str, str] = {
     "shop.yaml": document(),
     "site.yaml": SITE,
+    "names.yaml": NAMES,
+    "site-names.yaml": SITE.replace("shop.yaml", "names.yaml"),
     "broken.yaml": "id: [shop\ntitle: x\n",
     "unknown-key.yaml": document() + "colour: red\n",
     "duplicate-key.yaml": document() + "id: shop-2\n",
@@ -103,7 +115,7 @@ FILES: Mapping[str, str] = {
 }
 """What stands in the folder in which every command of the table is run."""
 
-KNOWN_DOCUMENTS = "dcos-1.11, qumulo-core"
+KNOWN_DOCUMENTS = "dcos-1.11, internet-services, qumulo-core, well-known-ports, windows-server"
 
 MESSAGES: Mapping[str, str] = {
     # What to check.
@@ -119,11 +131,12 @@ MESSAGES: Mapping[str, str] = {
     "check 192.0.2.1 -e 65536/tcp": '-e "65536/tcp": port 65536 does not exist: ports are 1 to 65535',
     "check 192.0.2.1 -e 30-20/tcp": '-e "30-20/tcp": range 30-20 is reversed: write 20-30',
     "check 192.0.2.1 -e 22": '-e "22": 22 has no transport: write 22/tcp or 22/udp',
-    "check 192.0.2.1 -e nosuch": '-e "nosuch": this system knows no service of that name; give a port: -e 22/tcp',
+    "check 192.0.2.1 -e nosuch": '-e "nosuch": neither the port lists nor this system know a service "nosuch"; '
+    "give a port: 22/tcp",
     "check 192.0.2.1 -e 22/tcp --sweep 53/udp": '--sweep "53/udp": only TCP ports can be swept; name UDP ports with '
     "-e 53/udp",
     "check 192.0.2.1 -e 22/tcp --sweep 9-8": '--sweep "9-8": range 9-8 is reversed: write 8-9; write none, documented, '
-    "all, or TCP ports such as 1-1024,8080",
+    "common, all, or TCP ports such as 1-1024,8080",
     # Targets.
     "check no-such-host.invalid -e 22/tcp": 'TARGET "no-such-host.invalid" has no address: Name or service not known. '
     "Check the spelling, or give an IP.",
@@ -175,8 +188,15 @@ MESSAGES: Mapping[str, str] = {
     "without these, give an address of this machine or internet",
     "check 192.0.2.1 -d broken.yaml": "broken.yaml:1: broken YAML: a list in [ ] is not closed or lacks a comma; write "
     "[a, b]",
-    "check 192.0.2.1 -d unknown-key.yaml": "unknown-key.yaml:14: colour: unknown key; remove it (allowed: id, title, "
-    "vendor, product, version, url, notices, silent_when_closed, features, roles, expectations, not_checkable)",
+    "check 192.0.2.1 -d unknown-key.yaml": "unknown-key.yaml:14: colour: unknown key; remove it (allowed: id, kind, "
+    "title, vendor, product, version, url, notices, silent_when_closed, units, features, roles, "
+    "expectations, not_checkable)",
+    "check 192.0.2.1 -d names.yaml": "names-1 is a list of port names and requires none: ask for a service by name "
+    "(-e ssh), or see `portcheck explain 22/tcp`",
+    "check 192.0.2.1 -d well-known-ports": "well-known-ports is a list of port names and requires none: ask for a "
+    "service by name (-e ssh), or see `portcheck explain 22/tcp`",
+    "check -s site-names.yaml": "site-names.yaml:1: documents[0]: names-1 is a list of port names and requires none: "
+    "ask for a service by name (-e ssh), or see `portcheck explain 22/tcp`",
     "check 192.0.2.1 -d duplicate-key.yaml": "duplicate-key.yaml:14: id: written twice, first in line 1; remove one",
     "check 192.0.2.1 -d wrong-type.yaml": "wrong-type.yaml:12: expectations[0].to: is a mapping; write a list",
     "check 192.0.2.1 -d port-0.yaml": "port-0.yaml:10: expectations[0].ports: port 0 does not exist: ports are 1 to "
@@ -188,8 +208,8 @@ MESSAGES: Mapping[str, str] = {
     "reversed: write 20-30\n"
     "several-mistakes.yaml:11: expectations[0].from[0]: role nobody is not declared; declare it under "
     "roles (declared: web)\n"
-    "several-mistakes.yaml:14: colour: unknown key; remove it (allowed: id, title, vendor, product, version, url, "
-    "notices, silent_when_closed, features, roles, expectations, not_checkable)",
+    "several-mistakes.yaml:14: colour: unknown key; remove it (allowed: id, kind, title, vendor, product, version, "
+    "url, notices, silent_when_closed, units, features, roles, expectations, not_checkable)",
     # Sites.
     "check -s nosuch.yaml": "nosuch.yaml: no such file; check the spelling and the working directory",
     "check -s .": ".: is a directory; name a .yaml file in it",
@@ -213,10 +233,12 @@ site-many-names.yaml:6: without[1].document: document "shop-2" is not selected; 
 did you mean shop-1?
 site-many-names.yaml:7: without[2].to: unknown role "wbe"; known roles of "HTTPS": web; did you mean web?
 site-many-names.yaml:10: external.dns.roles[0]: unknown role "dns"; known roles: web
-site-many-names.yaml:10: external.dns.offers[0]: this system knows no service "nosuch"; give its port: 22/tcp
+site-many-names.yaml:10: external.dns.offers[0]: neither the port lists nor this system know a service "nosuch"; \
+give a port: 22/tcp
 site-many-names.yaml:12: features.tls: unknown feature "tls": the selected documents have no features
 site-many-names.yaml:14: hosts.w1.roles[1]: unknown role "shop-1:wbe"; known roles: shop-1:web; did you mean shop-1:web?
-site-many-names.yaml:19: hosts.w2.offers[1]: this system knows no service "no such"; give its port: 22/tcp""",
+site-many-names.yaml:19: hosts.w2.offers[1]: neither the port lists nor this system know a service "no such"; \
+give a port: 22/tcp""",
     "check -s site-broken-documents.yaml": f"""\
 site-broken-documents.yaml:3: documents[1]: the document cannot be used for what is wrong in it, see below; correct it
 site-broken-documents.yaml:4: documents[2]: nosuch.yaml: no such file; check the spelling and the working directory
@@ -225,8 +247,8 @@ needs a / in its path, or .yaml at the end)
 site-broken-documents.yaml:7: hosts.w1.roles[0]: unknown role "wbe"; known roles: web; did you mean web?
 several-mistakes.yaml:10: expectations[0].ports: range 30-20 is reversed: write 20-30
 several-mistakes.yaml:11: expectations[0].from[0]: role nobody is not declared; declare it under roles (declared: web)
-several-mistakes.yaml:14: colour: unknown key; remove it (allowed: id, title, vendor, product, version, url, notices, \
-silent_when_closed, features, roles, expectations, not_checkable)""",
+several-mistakes.yaml:14: colour: unknown key; remove it (allowed: id, kind, title, vendor, product, version, url, \
+notices, silent_when_closed, units, features, roles, expectations, not_checkable)""",
     "check -s site-same-id.yaml": "site-same-id.yaml:1: documents[1]: two of the documents have the id shop-1; give "
     "one of them another id",
     "check -s site-unknown-role.yaml -d nosuch -r wbe": "site-unknown-role.yaml:3: hosts.w1.roles[0]: unknown role "
@@ -267,6 +289,20 @@ silent_when_closed, features, roles, expectations, not_checkable)""",
     "check 192.0.2.1 -d shop.yaml --resume run.json": "--resume takes what to check from the run in run.json: leave "
     "out TARGET, --document, or check anew without --resume",
     "explain 443 run.json": 'run.json: no check "443" in this run',
+    "explain 443 run.json -d shop.yaml": "-d and --format are for a port: leave them out, or leave out RUN.json",
+    # Ports in the documents.
+    "explain a1>m1/ipv4/tcp/5050": '"a1>m1/ipv4/tcp/5050" looks like the id of a check: give the kept run too, as in '
+    "portcheck explain 'a1>m1/ipv4/tcp/5050' run.json",
+    "explain 70000": "port 70000 does not exist: ports are 1 to 65535",
+    "explain 5-1": "range 5-1 is reversed: write 1-5",
+    "explain 80/tpc": '"tpc" is not a transport: write 80/tcp, 80/udp or 80/tcp+udp, or one of icmp, gre, esp, ah '
+    "alone",
+    "explain tcp": '"tcp" is neither a port nor a service name: write a port (3268/tcp, 445), a range (8000-8100), a '
+    "protocol (gre) or a service name (ldap)",
+    "explain nosuch": 'neither the port lists nor this system know a service "nosuch"; give a port: 22/tcp',
+    "explain smtp/udp": '"smtp" has no udp port: write 25/tcp',
+    "explain 22 --format xml": '--format "xml": there are terminal and json',
+    "explain 22 -d nosuch.yaml": "nosuch.yaml: no such file; check the spelling and the working directory",
     # Plans and documents.
     "plan 192.0.2.1": "Nothing to check: name a document (-d dcos-1.11; see `portcheck documents list`) or ports "
     "(-e 22/tcp).",
@@ -305,6 +341,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket, "getaddrinfo", no_resolver)
     monkeypatch.setattr(local, "machine_name", lambda: "bastion")
+    monkeypatch.setattr(local, "service_names", tuple)
     monkeypatch.setattr("portcheck.run.measure", no_probe)
     yield tmp_path
     left_behind = {path.name for path in tmp_path.iterdir()} - FILES.keys()
@@ -350,12 +387,26 @@ def test_empty_and_hostile_arguments(arguments: tuple[str, ...]) -> None:
 
 
 def test_lint_names_every_mistake_of_every_file_and_says_which_are_good() -> None:
-    done = portcheck("documents", "lint", "reversed.yaml", "shop.yaml", "nosuch.yaml")
+    done = portcheck("documents", "lint", "reversed.yaml", "shop.yaml", "names.yaml", "nosuch.yaml")
     assert done == Done(
         2,
-        "shop.yaml: shop-1, 1 expectation, 0 not checkable: no errors\n",
+        "shop.yaml: shop-1, 1 expectation, 0 not checkable: no errors\n"
+        "names.yaml: names-1, 1 service, 0 not checkable: no errors\n",
         "reversed.yaml:10: expectations[0].ports: range 30-20 is reversed: write 20-30\n"
         "nosuch.yaml: no such file; check the spelling and the working directory\n",
+    )
+
+
+def test_lint_tells_what_is_odd_and_that_it_can_be_used(folder: Path) -> None:
+    path = folder / "shop.yaml"
+    path.write_text(document("8443/tcp"), encoding="utf-8")
+    done = portcheck("documents", "lint", "shop.yaml")
+    path.write_text(FILES["shop.yaml"], encoding="utf-8")
+    assert done == Done(
+        0,
+        "shop.yaml: shop-1, 1 expectation, 0 not checkable: no errors\n",
+        "shop.yaml:10: expectations[0].ports: 8443/tcp is not in the row 443; correct one of them, or say why in a "
+        "note (warning)\n",
     )
 
 

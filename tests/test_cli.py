@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portcheck import __version__
+from portcheck import __version__, documents
 from tests.command import portcheck
 from tests.made_runs import five_faults
 
@@ -29,12 +29,13 @@ COMMANDS: dict[str, set[str]] = {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
         *("--max-hosts", "--speed", "--max-rate", "--help", "-d", "-r", "-e", "-s", "-h"),
     },
-    "explain": {"--help", "-h"},
+    "explain": {"--document", "--format", "--help", "-d", "-h"},
     "demo": {"--output", "-o", "--help", "-h"},
     "documents": {"--help", "-h"},
     "documents list": {"--help", "-h"},
     "documents show": {"--help", "-h"},
     "documents lint": {"--help", "-h"},
+    "documents import": {"--id", "--output", "-o", "--help", "-h"},
 }
 """Every command and its options."""
 
@@ -241,12 +242,18 @@ def test_the_documents_are_listed_in_a_table_that_fits() -> None:
     done = portcheck("documents", "list")
     heading, *lines = done.out.splitlines()
     assert (done.status, done.err) == (0, "")
-    assert heading.split() == ["ID", "TITLE", "EXPECTS", "ROLES"]
-    assert [line.split()[0] for line in lines] == ["dcos-1.11", "qumulo-core"]
+    assert heading.split() == ["ID", "KIND", "ENTRIES", "TITLE"]
+    assert [tuple(line.split()[:2]) for line in lines if line[0] != " "] == [
+        ("dcos-1.11", "product"),
+        ("internet-services", "reference"),
+        ("qumulo-core", "product"),
+        ("well-known-ports", "reference"),
+        ("windows-server", "product"),
+    ]
     assert max(map(len, done.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", ["dcos-1.11", "qumulo-core"])
+@pytest.mark.parametrize("name", documents.shipped())
 def test_a_document_is_shown_and_fits(name: str) -> None:
     done = portcheck("documents", "show", name)
     assert (done.status, done.err) == (0, "")
@@ -256,11 +263,11 @@ def test_a_document_is_shown_and_fits(name: str) -> None:
 
 
 def test_a_document_is_linted() -> None:
-    path = str(ROOT / "expectations" / "dcos-1.11.yaml")
+    path = str(ROOT / "expectations" / "qumulo-core.yaml")
     done = portcheck("documents", "lint", path)
     assert (done.status, done.err) == (0, "")
     counts = done.out.removeprefix(f"{path}: ")
-    assert re.fullmatch(r"dcos-1\.11, \d+ expectations, \d not checkable: no errors\n", counts)
+    assert re.fullmatch(r"qumulo-core, \d+ expectations, \d not checkable: no errors\n", counts)
 
 
 def test_what_a_report_offers_can_be_typed(nobody: int, tmp_path: Path) -> None:
@@ -280,6 +287,6 @@ def test_the_first_three_lines_can_be_forwarded() -> None:
 
     first, size, blank, answer = terminal.render(five_faults(), 110).splitlines()[:4]
     assert first == "portcheck 1.0 · DC/OS Ports · installed · seen from a1 (agent, 10.0.0.11)"
-    assert size == "4 hosts, 36 checks, 57 packets, 4.3 s"
+    assert size == "4 hosts, 36 checks, 57 packets, 4.3 s · sweep: documented"
     assert blank == ""
     assert answer.startswith("FAIL  3 of 14 required flows are blocked, 1 is rejected on the way, ")

@@ -211,9 +211,13 @@ WORKERS = {
     "portcheck.cli.check.show_plan": looks_right,
     "portcheck.cli.resume.go_on": lambda path, asked, given: (None, asked),
     "portcheck.cli.explain.explain_check": lambda check_id, run: 0 if re.fullmatch(r".+>.+/.+/.+", check_id) else 2,
+    "portcheck.cli.explain_port.explain_port": lambda question, own, report_format: (
+        0 if re.fullmatch(r"\d+(-\d+)?(/(tcp|udp))?|[a-z]{3,}(/udp)?", question) else 2
+    ),
     "portcheck.cli.documents.list_documents": lambda: 0,
     "portcheck.cli.documents.show_document": lambda document: 0,
     "portcheck.cli.documents.lint_documents": lambda files: 0,
+    "portcheck.cli.documents_import.import_document": lambda page, document_id, output: 0,
     "portcheck.cli.demo.run_demo": lambda keep: 0,
 }
 """What does the work of each command, and what does none."""
@@ -242,7 +246,7 @@ def test_every_command_exists_with_its_options(block: Block, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "line", ["portcheck chekc", "portcheck check --sped fast", "portcheck plan --sweep common", "portcheck explain x"]
+    "line", ["portcheck chekc", "portcheck check --sped fast", "portcheck plan --sweep comon", "portcheck explain x"]
 )
 def test_a_command_that_does_not_exist_would_be_found(line: str) -> None:
     assert exit_status(shlex.split(line)) == 2
@@ -306,7 +310,7 @@ def site_selection(path: Path) -> Selection:
         roles=(),
         expects=(),
         site=str(path),
-        source="agent",
+        source="domain-member" if "windows-server" in path.read_text(encoding="utf-8") else "agent",
         features={},
         transports=(),
         sweep="documented",

@@ -70,7 +70,7 @@ def test_the_wheel_has_the_package_the_documents_and_the_licence(built: Path) ->
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "portcheck").rglob("*.py")}
     documents = {
         f"portcheck/{path.relative_to(ROOT)}"
-        for pattern in ("*.yaml", "*.schema.json")
+        for pattern in ("*.yaml", "*.schema.json", "compiled/*.json")
         for path in (ROOT / "expectations").glob(pattern)
     }
     metadata = {
@@ -78,8 +78,10 @@ def test_the_wheel_has_the_package_the_documents_and_the_licence(built: Path) ->
     }
     assert "portcheck/expectations/dcos-1.11.yaml" in documents
     assert "portcheck/expectations/document.schema.json" in documents
+    assert "portcheck/expectations/compiled/dcos-1.11.json" in documents
     assert set(files_in_wheel(built)) == modules | documents | metadata | {
         "portcheck/py.typed",
+        "portcheck/reports/port.schema.json",
         "portcheck/reports/run.schema.json",
     }
 
@@ -110,3 +112,8 @@ def test_the_installed_command_tells_its_version(installed: Path, tmp_path: Path
 
 def test_the_installed_command_brings_its_documents(installed: Path, tmp_path: Path) -> None:
     assert "dcos-1.11" in portcheck(installed, tmp_path, "documents", "list")
+
+
+def test_the_installed_package_finds_its_documents_in_their_compiled_copies(installed: Path, tmp_path: Path) -> None:
+    find = "import sys; from portcheck.documents import find; print(find('dcos-1.11').id, 'yaml' in sys.modules)"
+    assert run(sys.executable, "-c", find, cwd=tmp_path, PYTHONPATH=str(installed)) == "dcos-1.11 False\n"
