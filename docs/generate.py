@@ -1,8 +1,9 @@
 """Fills the generated parts of the manual: python docs/generate.py; with --check it only tells which are stale.
 
 A page marks what is generated:
-    <!-- generated: NAME -->      everything up to <!-- end --> comes from TABLES[NAME]
-    <!-- file: NAME -->           the YAML block below is a file of the page's reader
+    <!-- generated: NAME -->      everything up to <!-- end --> comes from TABLES[NAME], or from the shipped documents:
+                                  `flows ID`, `names ID`, `counts`
+    <!-- file: NAME -->           the YAML or Markdown block below is a file of the page's reader
     <!-- shown: NETWORK -->       the output below each `$` of the console block comes from running it;
                                   `; up to: TEXT` leaves out what follows the line that begins with TEXT
 """
@@ -13,33 +14,39 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from difflib import unified_diff
+from functools import cache
 from pathlib import Path
 
 from generator.benchmarks import benchmarks
 from generator.cli_reference import commands
-from generator.schema_tables import run_json
+from generator.document_pages import tables as document_tables
+from generator.schema_tables import port_json, run_json
 from generator.shown import NETWORKS, Sandbox, sandbox
 from generator.word_tables import findings, verdicts, words
 
-from portcheck.documents.reference import reference
+from portcheck.documents.manual import format_tables
 
 DOCS = Path(__file__).resolve().parent
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "benchmarks": benchmarks,
     "commands": commands,
-    "document-format": lambda: reference("document"),
+    "document-format": lambda: format_tables("document"),
     "findings": findings,
+    "port-json": port_json,
+    "reference-format": lambda: format_tables("reference"),
     "run-json": run_json,
-    "site-format": lambda: reference("site"),
+    "site-format": lambda: format_tables("site"),
     "verdicts": verdicts,
     "words": words,
 }
 """By the name that a page says in `<!-- generated: NAME -->`."""
 
-_TABLE = re.compile(r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL)
+_TABLE = re.compile(
+    r"(?P<head><!-- generated: (?P<name>[a-z0-9. -]+?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL
+)
 _EXAMPLE = re.compile(
-    r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```yaml\n(?P<content>.*?)```\n"
+    r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```(?:yaml|markdown)\n(?P<content>.*?)```\n"
     r"|(?P<head><!-- shown: (?P<network>[a-z ]+?)(; up to: (?P<last>[^\n]+?))? -->\n```console\n)"
     r"(?P<body>.*?)(?=```\n)",
     re.DOTALL,
@@ -59,9 +66,18 @@ def generated(text: str) -> str:
         KeyError: it asks for a table or a network that does not exist.
         ValueError: it shows a command that cannot be run.
     """
-    text = _TABLE.sub(lambda match: f"{match['head']}\n{TABLES[match['name']]().strip()}\n\n{match['tail']}", text)
+    text = _TABLE.sub(lambda match: f"{match['head']}\n{_table(match['name']).strip()}\n\n{match['tail']}", text)
     with sandbox() as shell:
         return _EXAMPLE.sub(lambda match: _example(match, shell), text)
+
+
+def _table(name: str) -> str:
+    return TABLES[name]() if name in TABLES else _document_tables()[name]
+
+
+@cache
+def _document_tables() -> Mapping[str, str]:
+    return document_tables()
 
 
 def _example(match: re.Match[str], shell: Sandbox) -> str:

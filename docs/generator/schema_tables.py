@@ -1,4 +1,4 @@
-"""The reference of the run JSON, from its JSON Schema."""
+"""The reference of the JSON that portcheck prints, from its JSON Schemas."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ _MANY_WORDS = 6
 
 
 def run_json() -> str:
-    """A table of the run's own fields, then one for each part of it; fields of parts inside parts have dots."""
-    root: Schema = json.loads(files("portcheck.reports").joinpath("run.schema.json").read_text(encoding="utf-8"))
+    """The tables of a run."""
+    return _tables("run.schema.json", "The run")
+
+
+def port_json() -> str:
+    """The tables of what the documents say of a port."""
+    return _tables("port.schema.json", "The answer")
+
+
+def _tables(schema_file: str, title: str) -> str:
+    """A table of the fields at the top, then one for each part of it; fields of parts inside parts have dots."""
+    root: Schema = json.loads(files("portcheck.reports").joinpath(schema_file).read_text(encoding="utf-8"))
     parts = {name: _resolved(field, root) for name, field in root["properties"].items()}
-    tables = [_table("The run", ((name, field, field) for name, field in parts.items()))]
+    tables = [_table(title, ((name, field, field) for name, field in parts.items()))]
     tables += [_table(f"`{name}`", _fields(field, root)) for name, field in parts.items() if _object_in(field, root)]
     return "\n".join(tables)
 

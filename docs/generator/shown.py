@@ -38,7 +38,7 @@ from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.measured import Measured
 from portcheck.model import LOCALHOST, Listen, Plan, Run, Selection
 from portcheck.probe_sets import of_plan, probe_sets
-from portcheck.run import conclude
+from portcheck.run import KnownFor, conclude
 
 _STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 _MACHINE = "a1"
@@ -109,6 +109,7 @@ NETWORKS: Mapping[str, Network] = {
     "repaired": Network({("10.0.2.12", 8080): OPEN}),
     "bare": Network({("10.0.1.12", 8080): OPEN, **_EVERY_MASTER_DROPS_5050}, installed=False),
     "bare and right": Network(installed=False),
+    "with guests": Network({("10.0.1.11", 12345): OPEN, ("10.0.1.11", 5900): OPEN}),
 }
 """By the name that a page says in `<!-- shown: NAME -->`."""
 
@@ -182,7 +183,9 @@ def _exit_status(words: list[str]) -> int:
 def _as_if_on_the_example(network: Network) -> Iterator[None]:
     """The program believes that it runs on the example's machine; nothing is sent."""
 
-    def execute(plan: Plan, selection: Selection, *, kept: Iterable[Answered] = (), **rest: Any) -> Run:
+    def execute(
+        plan: Plan, selection: Selection, *, known_for: KnownFor, kept: Iterable[Answered] = (), **rest: Any
+    ) -> Run:
         measured = Measured(of_plan(plan, kept))
         timing = timing_of(Speed(selection.speed))
         ended_s = 0.0
@@ -193,7 +196,16 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
                 if isinstance(answered, Observation):
                     ended_s = max(ended_s, *(a.started_s + a.lasted_s for a in answered.attempts))
         finished = _STARTED + timedelta(seconds=ended_s)
-        return conclude(plan, selection, measured, seed=_SEED, started=_STARTED, finished=finished, interrupted=None)
+        return conclude(
+            plan,
+            selection,
+            measured,
+            seed=_SEED,
+            started=_STARTED,
+            finished=finished,
+            interrupted=None,
+            known_for=known_for,
+        )
 
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     with ExitStack() as stack:
