@@ -266,14 +266,14 @@ notices, silent_when_closed, units, features, roles, expectations, not_checkable
     "check w2 -s site.yaml --from web": 'TARGET "w2" is not a host of site.yaml; known hosts: w1',
     # Where the report goes.
     "check 192.0.2.1 -e 22/tcp -o nosuch/run.json": '-o "nosuch/run.json": cannot write to nosuch: No such file or '
-    "directory. Nothing was sent.",
+    "directory. Nothing was done.",
     "check 192.0.2.1 -e 22/tcp -o .": '-o "." is a folder: name a file in it.',
     "check 192.0.2.1 -e 22/tcp -o -": "-o -: the report is on stdout anyway; for JSON there, write --format json.",
     "check 192.0.2.1 -e 22/tcp -o /dev/null": '-o "/dev/null" is not a file: name one, or redirect stdout.',
     "check 192.0.2.1 -e 22/tcp -o good.json -o nosuch/run.json": '-o "nosuch/run.json": cannot write to nosuch: No '
-    "such file or directory. Nothing was sent.",
+    "such file or directory. Nothing was done.",
     "demo -o nosuch/run.json": '-o "nosuch/run.json": cannot write to nosuch: No such file or directory. Nothing was '
-    "sent.",
+    "done.",
     # Kept runs.
     "explain a1>m1 nosuch.json": "nosuch.json: cannot read it: No such file or directory; keep a run with -o run.json",
     "explain a1>m1 .": ".: cannot read it: Is a directory; keep a run with -o run.json",
@@ -372,7 +372,7 @@ EMPTY_ARGUMENTS: Mapping[tuple[str, ...], str] = {
     "gre",
     ("check", "192.0.2.1", "-e", "22/tcp", "-o", ""): '-o "": name a file, such as -o run.json.',
     ("check", "192.0.2.1", "-e", "22/tcp", "-o", "a\0b"): '-o "a\\x00b" is not a file name: name a file. Nothing was '
-    "sent.",
+    "done.",
     ("explain", "", "run.json"): 'run.json: no check "" in this run',
     ("explain", "x", "a\0b"): "a\\x00b: cannot read it: not a file name; keep a run with -o run.json",
     ("explain", "x", "\x1b[31m"): "\\x1b[31m: cannot read it: No such file or directory; keep a run with -o run.json",
@@ -449,7 +449,7 @@ def test_a_folder_that_one_may_not_write_to(folder: Path) -> None:
         assert list(locked.iterdir()) == []
     finally:
         locked.rmdir()
-    message = 'portcheck: -o "run.json": cannot write to .: Permission denied. Nothing was sent.\n'
+    message = 'portcheck: -o "run.json": cannot write to .: Permission denied. Nothing was done.\n'
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 

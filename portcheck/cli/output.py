@@ -147,7 +147,7 @@ def _target(path: str) -> Path:
     except OSError as error:
         raise _cannot_write(path, error) from None
     except (RuntimeError, ValueError):
-        raise PortcheckError(f"-o {_shown(path)} is not a file name: name a file. Nothing was sent.") from None
+        raise PortcheckError(f"-o {_shown(path)} is not a file name: name a file. Nothing was done.") from None
     if folder:
         raise PortcheckError(f"-o {_shown(path)} is a folder: name a file in it.")
     if special:
@@ -170,4 +170,4 @@ def _temporary_beside(target: Path, path: str) -> Path:
 
 def _cannot_write(path: str, error: OSError) -> PortcheckError:
     folder = printable(str(Path(path).parent), _MAX_PATH)
-    return PortcheckError(f"-o {_shown(path)}: cannot write to {folder}: {error.strerror}. Nothing was sent.")
+    return PortcheckError(f"-o {_shown(path)}: cannot write to {folder}: {error.strerror}. Nothing was done.")
