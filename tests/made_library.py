@@ -30,7 +30,7 @@ def entry(transport: Transport | None, item: str) -> KnownPorts:
         return KnownPorts(transport, int(first), int(last or 65535), Spread.DYNAMIC)
     if item.endswith("+"):
         first = item[:-1]
-        return KnownPorts(transport, int(first), min(int(first) + 99, 65535), Spread.ONWARD)
+        return KnownPorts(transport, int(first), min(int(first) + 9, 65535), Spread.ONWARD)
     first, _, last = item.partition("-")
     return KnownPorts(transport, int(first), int(last or first))
 

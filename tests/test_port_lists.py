@@ -435,8 +435,8 @@ def test_ports_chosen_at_run_time_are_no_fixed_ports() -> None:
 def test_vnc_is_a_base_port_and_some_after_it() -> None:
     (vnc,) = services(INTERNET, MAIN, "VNC")
     assert [astuple(item) for item in vnc.ports] == [
-        ("tcp", 5800, 5899, Spread.ONWARD),
-        ("tcp", 5900, 5999, Spread.ONWARD),
+        ("tcp", 5800, 5809, Spread.ONWARD),
+        ("tcp", 5900, 5909, Spread.ONWARD),  # and so not 5985, which is WinRM
     ]
 
 
@@ -445,7 +445,7 @@ REMARKS = {
     Remark.REMOTE_CONTROL: "407 641 653 799 902 4899 5631 5800 6502",
     Remark.PEER_TO_PEER: "1214 1337 2705 4000 5500 6346 8038",
     Remark.SECURITY_RISK: "860 3050 3205 3260 5004 50000",
-    Remark.OBSOLETE: "51 61 109 220 458 585 1024 6499 Apple VideoPhone",
+    Remark.OBSOLETE: "51 61 109 126 220 458 585 1024 6499 Apple VideoPhone",
     Remark.NOT_REGISTERED: "465 1337 2300 2302 2705 5236 16384",
 }
 """By the first port of the entry; Apple VideoPhone has none of its own."""
@@ -541,8 +541,8 @@ def test_no_text_is_damaged(document_id: str) -> None:
 
 
 DOUBTED = """
-9 52 90 101 102 108 109 117 126 135 135 137 162 199 201 210 220 311 387 399 464 563 636 654 657 660 691 695 711 749
-753 853 953 991 992 993 995
+9 52 90 101 102 108 109 117 118 126 135 135 137 156 162 199 201 210 220 311 387 399 464 546 547 563 636 654 657 660 691
+695 711 749 753 853 953 991 992 993 995
 """
 
 
@@ -630,13 +630,14 @@ EVERYDAY = {
     "ipmi": "623/udp",
     "rsh": "514/tcp",
     "pcanywhere": "5631/tcp 5632/udp",
+    "ircu": "6667/tcp",
+    "qotd": "17/tcp 17/udp",
 }
 
 AMBIGUOUS = {
     "sftp": {"22/tcp", "115/tcp"},
-    "irc": {"194/tcp", "6665-6669/tcp"},
+    "irc": {"194/tcp", "6667/tcp"},
     "icq": {"4000/udp", "5190/tcp"},
-    "rtp": {"6970-6999/udp", "16384-16403/udp", "16384-32767/udp"},
 }
 """Names that people do use for two things: portcheck asks which."""
 
@@ -665,6 +666,10 @@ def test_only_these_names_are_ambiguous() -> None:
     assert {name: answers(name) for name in names if len(answers(name)) > 1} == AMBIGUOUS
 
 
+def test_name_stands_for_single_ports_because_every_one_of_them_is_required() -> None:
+    assert [(one.service, str(ports)) for one in named() for ports in one.by_name if ports.first != ports.last] == []
+
+
 def test_name_stands_for_ports_of_its_row() -> None:
     strange = [
         (one.service, str(ports))
@@ -676,7 +681,7 @@ def test_name_stands_for_ports_of_its_row() -> None:
     assert strange == []
 
 
-@pytest.mark.parametrize("name", ["nameserver", "hostname", "dicom", "nas", "monitor", "tunnel", "tell"])
+@pytest.mark.parametrize("name", ["nameserver", "hostname", "dicom", "nas", "monitor", "tunnel", "tell", "rtp"])
 def test_word_that_means_something_else_to_most_is_no_name(name: str) -> None:
     assert answers(name) == set()
 

@@ -6,12 +6,26 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from portcheck.documents import find
 from portcheck.engine.probe import Transport
-from portcheck.model import Answers, Check, Document, Expect, Expectation, Level, Listen, Plan, Vantage, role_key
+from portcheck.model import (
+    Answers,
+    Check,
+    Document,
+    Expect,
+    Expectation,
+    Level,
+    Listen,
+    Plan,
+    Sweep,
+    SweepKind,
+    Vantage,
+    role_key,
+)
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
 from tests.samples import HERE, by_port, claimed, features, host, site
@@ -191,6 +205,7 @@ PROSE = {
     (SUMMARY_TABLE, "Note: port 5722"): "5722/tcp",
     (SUMMARY_TABLE, "Note: port 445"): "445/tcp",
     ("Remote Procedure Call (RPC)", "Note: ephemeral range ports"): "49152-65535,1025-5000/tcp",
+    ("Routing and Remote Access", "Text: IP protocol 50"): "esp",
     ("Routing and Remote Access", "Text: UDP on port 4500"): "4500/udp",
     ("Routing and Remote Access", "Text: UDP on port 500"): "500/udp",
     ("Server", "Note: ICMP and port 139"): "icmp",
@@ -246,12 +261,12 @@ COUNTS = {
     "Performance Logs and Alerts": (1, 1, 1, 1, 0),
     "Print Spooler": (4, 2, 4, 4, 1),
     "Remote Installation": (1, 1, 1, 1, 0),
-    "Remote Procedure Call (RPC)": (6, 3, 9, 8, 1),
+    "Remote Procedure Call (RPC)": (6, 4, 11, 8, 1),
     "Remote Procedure Call (RPC) Locator": (4, 2, 4, 4, 1),
     "Remote Storage Notification": (2, 1, 3, 3, 0),
     "Remote Storage": (2, 1, 3, 3, 0),
-    "Routing and Remote Access": (5, 5, 7, 7, 0),
-    "Server": (4, 4, 6, 5, 0),
+    "Routing and Remote Access": (5, 7, 10, 7, 0),
+    "Server": (4, 8, 10, 5, 0),
     "SharePoint Portal Server": (2, 2, 2, 2, 0),
     "Simple Mail Transfer Protocol (SMTP)": (1, 1, 1, 1, 0),
     "Simple TCP/IP Services": (10, 10, 10, 10, 0),
@@ -267,9 +282,9 @@ COUNTS = {
     "UPnP Device Host": (1, 1, 1, 1, 0),
     "Windows Internet Name Service (WINS)": (3, 3, 3, 3, 0),
     "Windows Media Services": (7, 7, 7, 7, 0),
-    "Windows Remote Management (WinRM)": (2, 4, 4, 4, 0),
+    "Windows Remote Management (WinRM)": (2, 5, 5, 4, 0),
     "Windows Time": (2, 2, 3, 1, 0),
-    "World Wide Web Publishing Service": (2, 2, 3, 3, 0),
+    "World Wide Web Publishing Service": (2, 3, 4, 3, 0),
     "Active Directory port and protocol requirements": (0, 0, 11, 10, 2),
     "Overview": (0, 0, 0, 0, 2),
     "Distributed File Replication Service": (0, 0, 0, 0, 1),
@@ -391,7 +406,7 @@ def test_counts_of_each_section() -> None:
 
 def test_counts_of_the_document() -> None:
     distinct = {port for one in windows().expectations for port in ports_of(one)}
-    assert (len(windows().expectations), len(distinct), len(windows().not_checkable)) == (290, 128, 19)
+    assert (len(windows().expectations), len(distinct), len(windows().not_checkable)) == (301, 128, 19)
     assert sum(entries for _, _, entries, _, _ in COUNTS.values()) == len(windows().expectations)
 
 
@@ -420,7 +435,7 @@ def test_no_range_makes_every_port_above_1023_an_expected_one() -> None:
     # The firewall client of ISA Server and TMG, and TMG's own range, each with its feature.
     assert {(one.to, one.when) for one in wide} == {
         (("isa-tmg-server",), "isa-firewall-client"),
-        (("isa-tmg-server",), "tmg"),
+        (("isa-tmg-server",), "isa-remote-monitoring"),
     }
     assert not any(p.first == 1024 for one in windows().expectations for p in one.ports)
     (line,) = (line for line in windows().not_checkable if line.provenance.section == SUMMARY_TABLE)
@@ -435,21 +450,39 @@ def test_no_range_makes_every_port_above_1023_an_expected_one() -> None:
         ("active-directory", "500/udp", "ipsec-tunnel"),
         ("active-directory", "4500/udp", "ipsec-tunnel"),
         ("active-directory", "esp", "ipsec-tunnel"),
-        ("routing-and-remote-access", "esp", "ipsec-tunnel"),
         ("routing-and-remote-access", "ah", "ipsec-tunnel"),
         ("routing-and-remote-access", "gre", "pptp"),
         ("routing-and-remote-access", "1723/tcp", "pptp"),
-        ("routing-and-remote-access", "1701/udp", "l2tp"),
+        ("routing-and-remote-access", "1701/udp", "l2tp-without-ipsec"),
         ("hyper-v-replica", "80/tcp", "hyper-v-replica-kerberos"),
         ("hyper-v-replica", "443/tcp", "hyper-v-replica-certificate"),
+        ("cluster", "3343/tcp", "node-join"),
         ("hyper-v-live-migration", "3343/udp", "hyper-v-cluster"),
+        ("hyper-v-live-migration", "6600/tcp", "live-migration"),
+        ("hyper-v-live-migration", "445/tcp", "live-migration"),
+        ("message-queuing", "2101/tcp", "msmq-directory"),
+        ("rpc", "593/tcp", "rpc-over-http"),
+        ("sharepoint-portal", "443/tcp", "https"),
+        ("web-server", "443/tcp", "https"),
+        ("exchange", "80/tcp", "exchange-web"),
+        ("exchange", "443/tcp", "exchange-web"),
+        ("exchange", "110/tcp", "exchange-pop-imap"),
+        ("exchange", "143/tcp", "exchange-pop-imap"),
+        ("exchange", "993/tcp", "exchange-pop-imap"),
+        ("exchange", "995/tcp", "exchange-pop-imap"),
+        ("exchange", "6001/tcp", "exchange-rpc-over-http"),
+        ("exchange", "6002/tcp", "exchange-rpc-over-http"),
+        ("exchange", "6004/tcp", "exchange-rpc-over-http"),
         ("cluster", "445/tcp", "cluster-validation"),
         ("cluster", "icmp", "cluster-validation"),
         ("internet-authentication", "1645/udp", "legacy-radius"),
         ("internet-authentication", "1646/udp", "legacy-radius"),
         ("isa-tmg-server", "1745/udp", "isa-2000"),
         ("isa-tmg-server", "1745/tcp", "isa-2004"),
-        ("isa-tmg-server", "10000-65535/tcp", "tmg"),
+        ("isa-tmg-server", "2171/tcp", "isa-domain"),
+        ("isa-tmg-server", "2172/tcp", "isa-workgroup"),
+        ("isa-tmg-server", "135/tcp", "isa-remote-monitoring"),
+        ("isa-tmg-server", "10000-65535/tcp", "isa-remote-monitoring"),
         ("isa-tmg-server", "2175/tcp", "isa-web-management"),
         ("ssdp", "5000/tcp", "ssdp-legacy"),
         ("winrm", "80/tcp", "winrm-1"),
@@ -457,6 +490,13 @@ def test_no_range_makes_every_port_above_1023_an_expected_one() -> None:
         ("winrm", "5986/tcp", "winrm-https"),
         ("web-server", "8098/tcp", "iis-administration-site"),
         ("group-policy", "135/tcp", "remote-policy-update"),
+        ("windows-machine", "135/tcp", "remote-management"),
+        ("windows-machine", "445/tcp", "remote-management"),
+        ("windows-machine", "5985/tcp", "remote-management"),
+        ("windows-machine", "49152-65535/tcp", "remote-management"),
+        ("windows-machine", "139/tcp", "netbios"),
+        ("windows-machine", "137/udp", "netbios"),
+        ("windows-machine", "138/udp", "netbios"),
     ],
 )
 def test_conditions_of_the_article(to: str, port: str, feature: str) -> None:
@@ -464,12 +504,64 @@ def test_conditions_of_the_article(to: str, port: str, feature: str) -> None:
     assert (one.level, one.when) == (Level.CONDITIONAL, feature)
 
 
+IN_USE_ON_MANY = {
+    *("dfs-domain-namespaces", "exchange-pop-imap", "exchange-rpc-over-http", "exchange-web", "https", "isa-domain"),
+    *("isa-workgroup", "isa-remote-monitoring", "l2tp", "l2tp-without-ipsec", "live-migration", "msmq-directory"),
+    *("netbios", "node-join", "remote-management", "rpc-over-http"),
+}
+
+
+def test_what_many_healthy_machines_have_open_is_no_rare_feature() -> None:
+    assert windows().features.keys() >= IN_USE_ON_MANY
+    assert not IN_USE_ON_MANY & set(windows().rare_features)
+
+
+def test_the_manual_says_of_every_feature_whether_it_is_rare() -> None:
+    page = (Path(__file__).parent.parent / "docs/reference/documents/windows-server.md").read_text(encoding="utf-8")
+    chapter = page.partition("## Features worth stating")[2].partition("\n## ")[0]
+    usual, rare = chapter.split("| rare: not in use while not stated |")
+    tables = [
+        {
+            name
+            for line in part.splitlines()
+            if line.startswith("|")
+            for name in re.findall("`([^`]+)`", line[: line.find("|", 2)])
+        }
+        for part in (usual, rare)
+    ]
+    assert tables == [windows().features.keys() - set(windows().rare_features), set(windows().rare_features)]
+
+
+@pytest.mark.parametrize("port", ["esp", "500/udp", "4500/udp"])
+def test_l2tp_is_let_through_as_ipsec(port: str) -> None:
+    features = {one.when for one in rows("routing-and-remote-access", port)}
+    assert features == {"l2tp", "ipsec-tunnel"}
+
+
+def test_l2tp_within_ipsec_does_not_need_its_own_port() -> None:
+    server = host("vpn", "10.0.0.7", roles=[key("routing-and-remote-access")])
+    stated = features(windows(), l2tp=True)
+    planned = plan(site([windows()], [server], claimed("client"), features=stated))
+    required = {(check.transport, check.port) for check in planned.checks if check.expect is Expect.REACHABLE}
+    assert required == {(Transport.ESP, None), (Transport.UDP, 500), (Transport.UDP, 4500)}
+
+
+def test_a_namespace_server_asks_the_directory_only_for_namespaces_of_a_domain() -> None:
+    asked = [one for one in rows("active-directory") if one.sources == ("dfs-namespaces",)]
+    assert [(str(*one.ports), one.when) for one in asked] == [
+        ("389/tcp", "dfs-domain-namespaces"),
+        ("389/udp", "dfs-domain-namespaces"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("to", "port"),
     [
-        ("cluster", "3343/tcp"),
         ("cluster", "3343/udp"),
         ("winrm", "5985/tcp"),
+        ("http-ssl", "443/tcp"),
+        ("domain-controller", "593/tcp"),
+        ("web-server", "80/tcp"),
         ("ssdp", "2869/tcp"),
         ("internet-authentication", "1812/udp"),
         ("ipam-server", "48885/tcp"),
@@ -527,20 +619,13 @@ DOUBTED = {
     ("active-directory", "389/udp"): "Only the table of all ports",
     ("application-layer-gateway", "21/tcp"): "gateway itself",
     ("cluster", "137/udp"): "Only this section",
+    ("cluster", "49152-65535/udp"): "RPC over TCP",
+    ("cluster", "1025-5000/udp"): "RPC over TCP",
     ("ftp-publishing", "20/tcp"): "active mode",
-    ("isa-tmg-server", "2171/tcp"): "workgroups",
-    ("isa-tmg-server", "2172/tcp"): "workgroups",
-    ("rpc", "593/tcp"): "RPC over HTTP",
-    ("sharepoint-portal", "443/tcp"): "certificate",
-    ("web-server", "443/tcp"): "certificate",
     ("domain-controller", "443/tcp"): "certificate",
     ("winrm", "443/tcp"): "certificate",
     ("wins", "42/udp"): "over TCP",
     ("domain-controller", "42/udp"): "over TCP",
-    ("exchange", "110/tcp"): "turned it on",
-    ("exchange", "143/tcp"): "turned it on",
-    ("exchange", "993/tcp"): "turned it on",
-    ("exchange", "995/tcp"): "turned it on",
 }
 
 
@@ -569,10 +654,15 @@ def test_services_that_answer_those_who_know_a_secret() -> None:
     assert secret == {"161/udp", "1645/udp", "1646/udp", "1701/udp", "1812/udp", "1813/udp"}
 
 
-def test_every_windows_machine_has_rpc_and_smb_before_anything_is_installed() -> None:
+WITH_WINDOWS = {"135/tcp", "445/tcp", "5985/tcp", "5986/tcp"}
+"""Ports of services that start with Windows and of nothing else."""
+
+
+def test_every_windows_machine_has_rpc_smb_winrm_and_time_before_anything_is_installed() -> None:
     present = {str(ports) for one in windows().expectations if one.present_before_install for ports in one.ports}
-    assert present == {"135/tcp", "445/tcp", "139/tcp", "137/udp", "138/udp", "icmp"}
-    of_these = [one for one in windows().expectations if {"135/tcp", "445/tcp"} & {str(p) for p in one.ports}]
+    assert present == WITH_WINDOWS | {"139/tcp", "137/udp", "138/udp", "123/udp", "icmp"}
+    of_these = [one for one in windows().expectations if WITH_WINDOWS & {str(p) for p in one.ports}]
+    of_these += rows("windows-time", "123/udp")
     assert all(one.present_before_install for one in of_these)
 
 
@@ -586,7 +676,9 @@ def included(role: str) -> set[str]:
 
 def test_a_domain_controller_has_what_active_directory_depends_on_by_the_articles_list() -> None:
     listed = {"active-directory", "dfs-namespaces", "dfs-replication", "kerberos-kdc", "net-logon", "rpc", "server"}
-    assert included("domain-controller") == listed | {"windows-time", "domain-member", "group-policy", "client"}
+    assert included("domain-controller") == listed | {
+        *("windows-time", "domain-member", "group-policy", "client", "windows-machine")
+    }
     others = {
         at.row: one.when for one in rows("domain-controller") for at in one.provenance if at.section == DEPENDS_ON
     }
@@ -602,13 +694,14 @@ def test_a_domain_controller_has_what_active_directory_depends_on_by_the_article
 @pytest.mark.parametrize(
     ("role", "has"),
     [
-        ("domain-member", {"client", "group-policy"}),
-        ("failover-cluster-node", {"cluster"}),
-        ("hyper-v-host", {"hyper-v-replica", "hyper-v-live-migration"}),
-        ("file-server", {"server"}),
-        ("print-server", {"print-spooler", "server"}),
-        ("certificate-authority", {"certificate-services"}),
-        ("nps-radius-server", {"internet-authentication"}),
+        ("domain-member", {"client", "group-policy", "windows-machine"}),
+        ("failover-cluster-node", {"cluster", "windows-machine"}),
+        ("hyper-v-host", {"hyper-v-replica", "hyper-v-live-migration", "windows-machine"}),
+        ("file-server", {"server", "windows-machine"}),
+        ("print-server", {"print-spooler", "server", "windows-machine"}),
+        ("certificate-authority", {"certificate-services", "windows-machine"}),
+        ("nps-radius-server", {"internet-authentication", "windows-machine"}),
+        ("exchange", {"windows-machine"}),
         ("remote-installation", {"tftp"}),
     ],
 )
@@ -620,7 +713,7 @@ def test_every_section_is_a_role_with_its_system_service_name() -> None:
     units = {to: one.unit for one in windows().expectations if one.unit for to in one.to}
     without = {
         *("branchcache", "branchcache-hosted-cache", "hyper-v-live-migration", "hyper-v-replica", "ipam-server"),
-        *("isa-tmg-server", "sharepoint-portal", "exchange", "ntp", "operations-manager", "sms-remote-control"),
+        *("isa-tmg-server", "sharepoint-portal", "ntp", "operations-manager", "sms-remote-control"),
         *("installation-bootstrap-client", "installation-bootstrap-server", "systems-management-server"),
         *("sql-server", "sql-analysis-services", "sql-olap-downlevel"),
     }
@@ -695,20 +788,85 @@ def test_the_flows_between_controllers_are_seen_from_a_controller() -> None:
 @pytest.mark.parametrize(
     ("role", "vantage", "ports"),
     [
-        ("failover-cluster-node", "failover-cluster-node", {135, 3343}),
-        ("hyper-v-host", "hyper-v-host", {135, 445, 6600}),
+        ("failover-cluster-node", "failover-cluster-node", {135}),
+        ("hyper-v-host", "hyper-v-host", {135}),
         ("file-server", "domain-member", {445}),
         ("print-server", "domain-member", {445}),
         ("certificate-authority", "domain-member", {135, 445}),
         ("dns-server", "domain-member", {53}),
-        ("web-server", "domain-member", {80, 443}),
-        ("exchange", "domain-member", {25, 110, 135, 143, 593, 993, 995}),
+        ("web-server", "domain-member", {80}),
+        ("http-ssl", "domain-member", {443}),
+        ("exchange", "domain-member", {25, 135, 593}),
     ],
 )
 def test_what_is_asked_of_a_role_from_where_it_is_used(role: str, vantage: str, ports: set[int]) -> None:
     there = host("there", "10.0.0.9", roles=[key(role)])
     planned = plan(site([windows()], [there], claimed(key(vantage))))
     assert by_port(planned, "there", Expect.REACHABLE) == ports
+
+
+REQUIRED_TCP = {
+    "domain-controller": CONTROLLER_TCP,
+    "domain-member": set[int](),
+    "failover-cluster-node": {135},
+    "hyper-v-host": {135},
+    "file-server": {445},
+    "print-server": {445},
+    "certificate-authority": {135, 445},
+    "nps-radius-server": set[int](),
+    "exchange": {25, 135, 593},
+    "windows-machine": set[int](),
+}
+"""What a machine of the role must have open, whoever asks: all else depends on a feature."""
+
+EVERYWHERE_TCP = {135, 139, 445, 5985, 50000}
+"""What is open on every Windows of today: RPC, NetBIOS, SMB, WinRM, and some port of the dynamic range."""
+
+SWEPT = Sweep(SweepKind.PORTS, parse_ports("80,110,135,139,143,443,445,993,995,5985,6001,6002,6004,12345,50000/tcp"))
+
+
+def test_every_role_that_people_give_to_machines_is_a_windows_machine() -> None:
+    is_one = {role for role in windows().roles if "windows-machine" in included(role)}
+    assert is_one == REQUIRED_TCP.keys() - {"windows-machine"}
+
+
+@pytest.mark.parametrize(("role", "ports"), REQUIRED_TCP.items())
+def test_what_a_machine_of_the_role_must_have_open(role: str, ports: set[int]) -> None:
+    machine = host("machine", "10.0.0.9", roles=[key(role)])
+    planned = plan(site([windows()], [machine], HERE))
+    assert by_port(planned, "machine", Expect.REACHABLE) == ports
+
+
+@pytest.mark.parametrize("role", REQUIRED_TCP)
+@pytest.mark.parametrize("source", ["here", "client", "its like"])
+def test_what_every_windows_has_open_is_not_unexpected(role: str, source: str) -> None:
+    machine = host("machine", "10.0.0.9", roles=[key(role)])
+    vantage = {"here": HERE, "client": claimed("client"), "its like": claimed(key(role))}[source]
+    planned = plan(site([windows()], [machine], vantage, sweep=SWEPT))
+    closed = by_port(planned, "machine", Expect.NOT_OPEN)
+    assert 12345 in closed
+    assert closed & EVERYWHERE_TCP == set()
+
+
+@pytest.mark.parametrize(
+    ("stated", "more"),
+    [
+        ({"exchange-web": True}, {80, 443}),
+        ({"exchange-pop-imap": True}, {110, 143, 993, 995}),
+        ({"exchange-rpc-over-http": True}, {6001, 6002, 6004}),
+        ({"remote-management": True}, {445, 5985}),
+        ({"netbios": True}, {139}),
+    ],
+    ids=str,
+)
+def test_what_exchange_has_open_is_required_where_it_is_stated_and_never_forbidden(
+    stated: dict[str, bool], more: set[int]
+) -> None:
+    machine = host("mail", "10.0.0.9", roles=[key("exchange")])
+    asked = plan(site([windows()], [machine], claimed("client"), features=features(windows(), **stated)))
+    assert by_port(asked, "mail", Expect.REACHABLE) == REQUIRED_TCP["exchange"] | more
+    unstated = plan(site([windows()], [machine], claimed("client"), sweep=SWEPT))
+    assert by_port(unstated, "mail", Expect.NOT_OPEN) & more == set()
 
 
 def test_the_machine_with_offline_files_asks_the_file_server_and_the_controller() -> None:

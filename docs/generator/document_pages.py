@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from generator.source_rows import SOURCE_ROWS
 from portcheck import documents
 from portcheck.model import Document, Expectation, Level, Listen, Ports, ReferenceDocument
 from portcheck.ports import format_by_transport
 from portcheck.rows import including
+
+_COUNTED = ("section", "rows of the source", "entries", "distinct ports and ranges", "not checkable")
 
 _Flow = tuple[str, str]
 """From role, to role."""
@@ -99,12 +102,12 @@ def _names(reference: ReferenceDocument) -> str:
 def _counts(found: Iterable[Document | ReferenceDocument]) -> str:
     return "\n".join(
         f"### {document.title} (`{document.id}`)\n\n"
-        + _table(("section", "entries", "distinct ports and ranges", "not checkable"), _sections(document))
+        + _table(_COUNTED, _sections(document, SOURCE_ROWS.get(document.id, {})))
         for document in found
     )
 
 
-def _sections(document: Document | ReferenceDocument) -> Iterator[tuple[str, ...]]:
+def _sections(document: Document | ReferenceDocument, source_rows: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
     entries: dict[str, list[set[object]]] = {}
     if isinstance(document, Document):
         for expectation in document.expectations:
@@ -119,10 +122,11 @@ def _sections(document: Document | ReferenceDocument) -> Iterator[tuple[str, ...
         not_checkable[line.provenance.section] = not_checkable.get(line.provenance.section, 0) + 1
     for section, ports in entries.items():
         distinct = set().union(*ports)
-        yield section, str(len(ports)), str(len(distinct)), str(not_checkable.get(section, 0))
+        rows = str(source_rows.get(section, ""))
+        yield section, rows, str(len(ports)), str(len(distinct)), str(not_checkable.get(section, 0))
     everything = {ports for of_section in entries.values() for each in of_section for ports in each}
     total = len(document.expectations if isinstance(document, Document) else document.services)
-    yield "**all**", str(total), str(len(everything)), str(len(document.not_checkable))
+    yield "**all**", str(sum(source_rows.values())), str(total), str(len(everything)), str(len(document.not_checkable))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

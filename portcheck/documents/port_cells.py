@@ -10,8 +10,9 @@ from itertools import pairwise
 from portcheck.model import PortcheckError, Spread
 from portcheck.printable import printable, quoted
 
-ONWARD_PORTS = 99
-"""`5800+` is a screen number added to a base: more than a hundred screens on one machine nobody has."""
+ONWARD_PORTS = 9
+"""`5900+` is a screen number added to a base. Few machines have more than ten screens, and of the ports further on
+many are somebody else's: 5985 is WinRM, and no finding should call it VNC."""
 
 EXAMPLES = "407, 1417-1420, 5800+ or >=1024<=5000"
 

@@ -12,6 +12,7 @@ from tests.lab.dcos import FAULTS, dcos_site, site_yaml
 from tests.lab.matrix import ANSWERS, CASES, CLOSED_PORT, MATRIX, OPEN_PORT, PLACES, Case, matrix
 from tests.lab.runs import tcp
 from tests.lab.topology import Topology
+from tests.lab.windows import DROPPED, GUEST, windows_site, windows_yaml
 
 __all__ = ["CASES", "FAULTS", "MATRIX", "SCENARIOS", "Case", "Scenario", "dcos_site", "matrix", "site_yaml"]
 
@@ -46,6 +47,12 @@ def _dcos_arguments(lab: Lab) -> list[str]:
     site = lab.home / "site.yaml"
     site.write_text(site_yaml(lab))
     return ["check", "-s", str(site), "--from", "a1"]
+
+
+def _windows_arguments(lab: Lab) -> list[str]:
+    site = lab.home / "site.yaml"
+    site.write_text(windows_yaml(lab))
+    return ["check", "-s", str(site), "--from", "pc", "--transport", "tcp", "--sweep", "common"]
 
 
 def _matrix_legend(faults: Iterable[str]) -> Iterable[str]:
@@ -87,6 +94,16 @@ SCENARIOS: Mapping[str, Scenario] = {
         _dcos_arguments,
         _DCOS_FAULTS,
         _dcos_legend,
+    ),
+    "windows": Scenario(
+        "a Windows domain, seen from a member",
+        "pc",
+        lambda faults: windows_site(
+            dropped=DROPPED if "dropped" in faults else None, opened=[GUEST] if "guest" in faults else ()
+        ),
+        _windows_arguments,
+        {"dropped": f"the router drops {DROPPED}/tcp", "guest": f"{GUEST}/tcp is open on the controller"},
+        lambda faults: ["dc is the domain controller; it drops what nothing listens for, as Windows does."],
     ),
     "lossy": _trap(
         "client",

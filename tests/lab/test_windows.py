@@ -12,12 +12,11 @@ from portcheck.model import Finding, Outcome
 from tests.lab import runs
 from tests.lab.build import Lab, build
 from tests.lab.runs import Result
-from tests.lab.windows import CONTROLLER_TCP, DROPPED, DYNAMIC_RPC, windows_site, windows_yaml
+from tests.lab.windows import CONTROLLER_TCP, DROPPED, DYNAMIC_RPC, GUEST, WITH_WINDOWS, windows_site, windows_yaml
 
 pytestmark = pytest.mark.lab
 
 TCP = ("--transport", "tcp")
-GUEST = 12345
 
 
 def check(lab: Lab, *args: str) -> Result:
@@ -55,6 +54,11 @@ def test_a_healthy_controller_is_all_right(results: Mapping[str, Result]) -> Non
     assert (healthy.status, bad(healthy)) == (0, [])
     required = {c["port"] for c in healthy.checks if c["expect"] == "reachable" and c["state"] == "open"}
     assert required == set(CONTROLLER_TCP)
+
+
+def test_what_windows_itself_has_open_is_not_unexpected(results: Mapping[str, Result]) -> None:
+    found = {c["port"]: c["outcome"] for c in results["healthy"].checks if c["port"] in WITH_WINDOWS}
+    assert found == dict.fromkeys(WITH_WINDOWS, Outcome.INFO)
 
 
 def test_one_dropped_port_is_reported_and_nothing_else(results: Mapping[str, Result]) -> None:

@@ -8,10 +8,14 @@ from tests.lab.build import Lab
 from tests.lab.topology import Link, Listener, Net, Node, Route, Topology
 
 CONTROLLER_TCP = (88, 135, 389, 445, 464, 593, 636, 3268, 3269, 9389)
-"""What a current controller has open without NetBIOS, web and mail services."""
+"""What Active Directory needs of a current controller."""
+WITH_WINDOWS = (139, 5985)
+"""What Windows itself has open besides: NetBIOS over TCP/IP, as it is set up, and WinRM."""
 DYNAMIC_RPC = (49664, 49667, 50123, 65535)
 """Ports that its RPC services took from the dynamic range when they started."""
 DROPPED = 636
+GUEST = 12345
+"""A port that nobody asked for, and that the port lists know."""
 
 
 def _stealth(ports: Iterable[int]) -> str:
@@ -26,7 +30,7 @@ def _stealth(ports: Iterable[int]) -> str:
 
 def windows_site(*, dropped: int | None = None, opened: Iterable[int] = ()) -> Topology:
     """The domain; `dropped`: a port that the router drops; `opened`: what listens on the controller besides."""
-    listening = (*CONTROLLER_TCP, *DYNAMIC_RPC, *opened)
+    listening = (*CONTROLLER_TCP, *WITH_WINDOWS, *DYNAMIC_RPC, *opened)
     rule = "" if dropped is None else f"tcp dport {dropped} counter drop"
     hook = "type filter hook forward priority filter; policy accept;"
     return Topology(
