@@ -25,7 +25,7 @@ from portcheck.documents.importing.drafting import FROM_TEXT, Draft, Kind, draft
 from portcheck.documents.importing.markdown_page import read_markdown
 from portcheck.documents.importing.page import Page, Row, Table
 from portcheck.documents.importing.rows import GUESSED, NO_DESTINATION, NO_SOURCE, Entry
-from portcheck.documents.importing.sentences import mentions
+from portcheck.documents.importing.sentences import LIMIT, THOUSANDS, mentions
 from portcheck.documents.importing.summary import render
 from portcheck.documents.importing.writing import as_yaml, written
 from portcheck.engine.probe import Transport
@@ -135,6 +135,11 @@ def test_ports_are_read_as_people_write_them(cell: str, expected: str) -> None:
         "IPv6",
         "3des",
         "version 2",
+        "1-",
+        "1 -",
+        "1024\u2013",
+        "-1024",
+        "1024 to",
     ],
 )
 def test_a_number_that_is_no_port_is_named_and_not_taken(cell: str) -> None:
@@ -143,11 +148,43 @@ def test_a_number_that_is_no_port_is_named_and_not_taken(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["3343 (needed while a node joins)", "443 by default", "5985 for HTTP, 5986 for HTTPS"]
+    ("cell", "said"),
+    [
+        ("3343 (needed while a node joins)", "(needed while a node joins)"),
+        ("443 by default", "443 by default"),
+        ("5985 for HTTP, 5986 for HTTPS", "5985 for HTTP, 5986 for HTTPS"),
+    ],
 )
-def test_a_cell_that_says_more_than_ports_is_pointed_at(cell: str) -> None:
-    assert read_ports((cell,)).remarks == (SAYS_MORE,)
+def test_a_cell_that_says_more_than_ports_is_quoted(cell: str, said: str) -> None:
+    assert read_ports((cell,)).remarks == (f'{SAYS_MORE}: "{said}"',)
     assert read_ports(("443, 8443",)).remarks == ()
+
+
+def test_a_condition_in_a_cell_of_ports_is_pointed_at() -> None:
+    assert read_ports(("3343 (only on clusters)",)).remarks == (
+        f'{SAYS_MORE}: "(only on clusters)"',
+        '"only" is a sign of level: conditional',
+    )
+
+
+@pytest.mark.parametrize("cell", ["5,000", "1,024-65,535", "49,152 - 65,535", "5 000", "80, 5,000"])
+def test_a_number_with_a_thousands_comma_is_not_read_as_two(cell: str) -> None:
+    read = read_ports((cell,))
+    assert read.lines == ()
+    assert read.unread == (f"{cell} ({THOUSANDS})",)
+
+
+def test_a_list_that_may_be_a_number_is_read_and_pointed_at() -> None:
+    assert read_ports(("22,443",)).remarks == ('"22,443" was read as two ports, not as one number',)
+    assert read_ports(("80,443",)).remarks == ()  # 80443 is no port
+    assert len(read_ports(("22,443",)).lines[0]) == 2
+
+
+@pytest.mark.parametrize("cell", ["8080,sctp", "8080/sctp", "36412 (SCTP)", "TCP 80, SCTP 36412"])
+def test_ports_of_another_transport_are_not_taken_for_tcp(cell: str) -> None:
+    read = read_ports((cell,))
+    assert read.lines == ()
+    assert "is no transport that portcheck knows" in read.unread[0]
 
 
 PROTOCOLS = {
@@ -201,6 +238,10 @@ ROLES = {
     "n/a": "",
     "10.0.0.0/8": "",
     "Whichever machine the operators happen to use": "",
+    "node, and back": "node",
+    "node and back": "node",
+    "web, and database": "web database",
+    "each other": "",
 }
 
 
@@ -209,6 +250,13 @@ def test_roles_are_read_where_they_look_like_names(cell: str, expected: str) -> 
     read = read_roles((cell,))
     assert " ".join(read.roles) == expected
     assert read.is_readable == bool(expected)
+
+
+@pytest.mark.parametrize("cell", ["node, and back", "node and vice versa", "node, both directions", "vice versa"])
+def test_the_way_back_is_no_role(cell: str) -> None:
+    read = read_roles((cell,))
+    assert read.and_back
+    assert set(read.roles) <= {"node"}
 
 
 HEADINGS = {
@@ -225,6 +273,12 @@ HEADINGS = {
     "Port name|Port number": "service port",
     "Direction|Port|Purpose": "direction port service",
     "Name|Size": "service other",
+    "Port|L4|Rule": "port protocol other",
+    "Port|Layer 4|Purpose": "port protocol service",
+    "Port|Protokoll|Dienst|Quelle|Ziel": "port protocol service source destination",
+    "Port|Von|Nach|Beschreibung": "port source destination service",
+    "Src|Dst|Port": "source destination port",
+    "Quellport|Zielport|Richtung": "other port direction",
 }
 
 
@@ -259,6 +313,9 @@ MENTIONS = {
     "It uses TCP. By default it listens on port 48885.": "port 48885=48885/",
     "The TCP binding is on port 48885.": "port 48885=48885/tcp",
     "TCP/IP ports, port 80": "port 80=80/",
+    "Allow ICMP4, ICMP6, and port 445/TCP": "ICMP4, ICMP6=icmp port 445/TCP=445/tcp",
+    "an ICMPv6 echo or ICMP": "ICMPv6=icmp ICMP=icmp",
+    "port 5,000 (TCP), ports 1,024-65,535": "port 5,000 TCP= ports 1,024-65,535=",
     "443/tcp and 53/udp": "443/tcp=443/tcp 53/udp=53/udp",
     "2 ports, 3 hosts, version 2.0, 10.0.0.1": "",
     "port 99999": "",
@@ -277,7 +334,7 @@ def test_ports_in_sentences(text: str, expected: str) -> None:
 
 def test_a_limit_is_no_port() -> None:
     (mention,) = mentions("TCP ports that are higher than port 1024 are used")
-    assert mention.is_limit
+    assert mention.why_not == LIMIT
 
 
 # -------------------------------------------------------------------------------------------------- pages
@@ -523,8 +580,8 @@ def test_a_draft_has_no_digit_of_a_footnote(tmp_path: Path) -> None:
 def test_ranges_listen_in_some_ports(tmp_path: Path) -> None:
     document = as_document(drafted(SERVICES, tmp_path), tmp_path)
     for expectation in document.expectations:
-        is_range = any(ports.is_range for ports in expectation.ports)
-        assert (expectation.listen is Listen.SOME) == is_range
+        is_long = any(len(ports.numbers()) > 16 for ports in expectation.ports)
+        assert (expectation.listen is Listen.SOME) == is_long
 
 
 HTML = """\
@@ -562,6 +619,238 @@ def test_a_page_of_html(tmp_path: Path, name: str) -> None:
     assert [entry.line for entry in draft.entries] == [8, 13, 14, 15]
     assert draft.entries[-1].doubts == (NO_SOURCE, GUESSED)
     assert unread(draft, Kind.TABLE) == [(17, "a table", "it has no column of ports")]
+
+
+def html(*rows: str) -> str:
+    return f"<!doctype html><h1>Shop</h1><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+TWO_ROWS = {
+    "marked": (
+        "<th rowspan=2>Service</th><th colspan=2>Port</th>",
+        "<th>TCP</th><th>UDP</th>",
+    ),
+    "not marked": (
+        "<td rowspan=2>Service</td><td colspan=2>Ports</td>",
+        "<td>TCP</td><td>UDP</td>",
+    ),
+    "not spanning rows": (
+        "<td></td><td colspan=2>Ports</td>",
+        "<td>Service</td><td>TCP</td><td>UDP</td>",
+    ),
+    "below a title": (
+        "<th colspan=3>Ports of the shop</th>",
+        "<th rowspan=2>Service</th><th colspan=2>Port</th>",
+        "<th>TCP</th><th>UDP</th>",
+    ),
+}
+
+
+@pytest.mark.parametrize("headings", TWO_ROWS.values(), ids=TWO_ROWS)
+def test_headings_in_two_rows(headings: tuple[str, ...], tmp_path: Path) -> None:
+    rows = ("<td>Kerberos</td><td>88</td><td>464</td>", "<td>LDAP</td><td>389</td><td>389</td>")
+    draft = drafted(html(*headings, *rows), tmp_path, "page.html")
+    assert flows(draft) == [
+        "Kerberos: 88/tcp from any to host",
+        "Kerberos: 464/udp from any to host",
+        "LDAP: 389/tcp from any to host",
+        "LDAP: 389/udp from any to host",
+    ]
+    assert [(entry.row, entry.doubts) for entry in draft.entries] == [("88, 464", ())] * 2 + [("389", ())] * 2
+    assert draft.unread == ()
+
+
+def test_headings_in_two_rows_of_markdown_and_of_a_spreadsheet(tmp_path: Path) -> None:
+    expected = ["LDAP: 389/tcp from any to host", "LDAP: 636/udp from any to host"]
+    table = "| Service | Ports | |\n|---|---|---|\n| | TCP | UDP |\n| LDAP | 389 | 636 |\n"
+    assert flows(drafted(table, tmp_path)) == expected
+    sheet = "Shop,,\nService,Ports,\n,TCP,UDP\nLDAP,389,636\n"
+    assert flows(drafted(sheet, tmp_path, "ports.csv")) == expected
+
+
+def test_headings_over_the_ends_of_a_flow(tmp_path: Path) -> None:
+    page = html(
+        "<th colspan=2>Source</th><th colspan=3>Destination</th>",
+        "<th>Host</th><th>Port</th><th>Host</th><th>Port</th><th>Protocol</th>",
+        "<td>web</td><td>1024-65535</td><td>database</td><td>5432</td><td>TCP</td>",
+    )
+    draft = drafted(page, tmp_path, "page.html")
+    assert flows(draft) == ["Shop: 5432/tcp from web to database"]
+    assert [row for _, _, row in unread(draft, Kind.COLUMN)] == ["Source / Port"]
+
+
+NOT_UNDERSTOOD = {
+    "one heading over a port and a protocol": (
+        ("<th>Use</th><th colspan=2>Port</th>", "<td>DNS</td><td>53</td><td>UDP</td>"),
+        "its headings could not be understood: Port, Port",
+    ),
+    "ports of two directions": (
+        (
+            "<th rowspan=2>Use</th><th colspan=2>Inbound</th><th colspan=2>Outbound</th>",
+            "<th>TCP</th><th>UDP</th><th>TCP</th><th>UDP</th>",
+            "<td>DNS</td><td></td><td>53</td><td>54</td><td></td>",
+        ),
+        "its headings could not be understood: Inbound / TCP, Outbound / TCP",
+    ),
+    "two directions in one row": (
+        ("<th>Inbound port</th><th>Outbound port</th>", "<td>53/udp</td><td>54/udp</td>"),
+        "its headings could not be understood: Inbound port, Outbound port",
+    ),
+    "two directions of TCP in one row": (
+        ("<th>TCP port in</th><th>TCP port out</th>", "<td>53</td><td>54</td>"),
+        "its headings could not be understood: TCP port in, TCP port out",
+    ),
+    "headings without end": (
+        ("<th rowspan=99>Use</th><th>Port</th>", "<th>a</th>", "<td>53/udp</td>"),
+        "its headings take more rows than can be understood",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "why"), NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
+def test_a_table_whose_headings_are_not_understood_is_named_and_not_read(
+    rows: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    page = f"{html(*rows)}<table><tr><th>Port</th></tr><tr><td>1/tcp</td></tr></table>"
+    draft = drafted(page, tmp_path, "page.html")
+    assert [ports for _, ports in asked(draft)] == ["1/tcp"]
+    assert [each for _, _, each in unread(draft, Kind.TABLE)] == [why]
+
+
+def test_a_cell_that_spans_rows_counts_for_each(tmp_path: Path) -> None:
+    page = html(
+        "<th>Port</th><th>Protocol</th><th>Service</th>",
+        "<td rowspan=3>53</td><td>TCP</td><td rowspan=2>DNS</td>",
+        "<td>UDP</td>",
+        "<td>UDP</td><td rowspan=2>mDNS</td>",
+        "<td>5353</td><td>UDP</td>",
+        "<td rowspan=2>1</td><td rowspan=2>TCP</td><td rowspan=2>x</td>",
+        "",
+        "<td>2</td><td>TCP</td><td>y</td>",
+    )
+    assert flows(drafted(page, tmp_path, "page.html")) == [
+        "DNS: 53/tcp from any to host",
+        "DNS: 53/udp from any to host",
+        "mDNS: 53/udp from any to host",
+        "mDNS: 5353/udp from any to host",
+        "x: 1/tcp from any to host",
+        "y: 2/tcp from any to host",
+    ]
+
+
+def test_headings_that_come_again_begin_another_table(tmp_path: Path) -> None:
+    page = html(
+        "<th>Port</th><th>Use</th>", "<td>1/tcp</td><td>x</td>", "<th>Use</th><th>Port</th>", "<td>y</td><td>2/tcp</td>"
+    )
+    assert flows(drafted(page, tmp_path, "page.html")) == [
+        "x: 1/tcp from any to host",
+        "y: 2/tcp from any to host",
+    ]
+
+
+def test_a_row_that_is_wider_than_its_headings_is_named(tmp_path: Path) -> None:
+    page = html("<th>Port</th>", "<td>1/tcp</td>", "<td>web</td><td>2/tcp</td>")
+    draft = drafted(page, tmp_path, "page.html")
+    assert [ports for _, ports in asked(draft)] == ["1/tcp"]
+    assert [why for _, _, why in unread(draft, Kind.ROW)] == ["it has more cells than the table has headings"]
+
+
+def test_a_transport_that_is_not_known_is_named(tmp_path: Path) -> None:
+    rows = "| 5060 | SIP | calls |\n| 8080 | sctp | x |\n| 8081,sctp | | y |\n| 53 | n/a | z |\n"
+    draft = drafted(HEAD + rows, tmp_path)
+    assert [(ports, entry.doubts) for (_, ports), entry in zip(asked(draft), draft.entries, strict=True)] == [
+        ("5060/tcp", ('"SIP" is no transport that portcheck knows; TCP is a guess.',)),
+        ("53/tcp", (GUESSED,)),
+    ]
+    assert [(line, why) for line, _, why in unread(draft, Kind.ROW)] == [
+        (4, '"sctp" is no transport that portcheck knows'),
+        (5, 'no port: 8081,sctp ("sctp" is no transport that portcheck knows)'),
+    ]
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    table = "| Port | Protocol | Service | Rule | |\n|---|---|---|---|---|\n| 22 | TCP | SSH | 7 | z |\n"
+    draft = drafted(table, tmp_path)
+    assert unread(draft, Kind.COLUMN) == [(1, "columns not read", "Rule, number 5")]
+    assert "  line 1: columns not read: Rule, number 5" in render(draft, "page.md").split("\n")
+    assert "# line 1, page.md: columns not read: Rule, number 5\n" in as_yaml(draft, "draft", "page.md")
+
+
+def test_a_condition_in_a_column_that_is_not_read_is_quoted(tmp_path: Path) -> None:
+    table = "| Port | Service | Notes |\n|---|---|---|\n| 22/tcp | SSH | Only for support |\n| 80/tcp | Web | fast |\n"
+    draft = drafted(table, tmp_path)
+    assert [entry.remarks for entry in draft.entries] == [
+        ('the column "Notes" says: "Only for support"', '"only" is a sign of level: conditional'),
+        (),
+    ]
+
+
+def test_short_ranges_listen_in_every_port_and_long_ones_in_some(tmp_path: Path) -> None:
+    rows = "| 2379-2380 | TCP | etcd |\n| 1-16 | TCP | a |\n| 101-117 | TCP | b |\n| 101-117 | TCP | c |\n"
+    draft = drafted(HEAD + rows, tmp_path)
+    document = as_document(draft, tmp_path)
+    assert [each.listen for each in document.expectations] == [
+        *(Listen.SINGLE, Listen.SINGLE, Listen.SOME, Listen.SOME),
+    ]
+    assert as_yaml(draft, "draft", "page.md").count("  # TODO: is every port of the range open? If not, write lis") == 2
+    assert render(draft, "page.md").split("\n")[2:] == [
+        "Short ranges, taken as listen: single; is every port open?",
+        "  line 3: 2379-2380/tcp",
+        "  line 4: 1-16/tcp",
+        "Ranges, taken as listen: some; is every port open?",
+        "  line 5: 101-117/tcp, and 1 time more",
+    ]
+
+
+def test_what_has_no_heading_is_a_place_of_the_page_or_of_the_file(tmp_path: Path) -> None:
+    table = f"{HEAD}| 22 | TCP | SSH |\n"
+    assert [section for section, _ in asked(drafted(f"# Shop ports\n\n{table}", tmp_path))] == ["Shop ports"]
+    assert [section for section, _ in asked(drafted(table, tmp_path))] == ["page.md"]
+    draft = drafted("Port,Protocol\n22,tcp\n", tmp_path, "shop.csv")
+    assert asked(draft) == [("shop.csv", "22/tcp")]
+
+
+def test_the_way_back_is_left_to_the_author(tmp_path: Path) -> None:
+    table = "| Port | Source | Destination |\n|---|---|---|\n| 22/tcp | web | node, and back |\n"
+    draft = drafted(table, tmp_path)
+    assert list(draft.roles) == ["node", "web"]
+    assert draft.entries[0].remarks == ("connections go both ways; only one was taken: write the other as well",)
+
+
+def test_marks_of_notes_are_left_out_and_named_once(tmp_path: Path) -> None:
+    rows = "| 1745 (note 3) | TCP | Control (note 1, 4) |\n| 80* | TCP [2] | Web |\n| 81 (note 3) | TCP | * |\n"
+    draft = drafted(HEAD + rows, tmp_path)
+    assert [(entry.row, entry.service, entry.remarks) for entry in draft.entries] == [
+        ("1745", "Control", ()),
+        ("80", "Web", ()),
+        ("81", "*", ()),
+    ]
+    marks = "(note 3), (note 1, 4), *, [2]"
+    assert unread(draft, Kind.NOTE) == [(3, "marks of notes left out; read the notes", marks)]
+
+
+def test_a_condition_that_is_cut_from_a_name_is_quoted(tmp_path: Path) -> None:
+    rest = "if you enable it for the whole cluster, which takes a while and needs a restart of all of its nodes"
+    draft = drafted(f"{HEAD}| 9000 | TCP | S3 API, {rest} |\n| 9001 | TCP | Backup (optional) |\n", tmp_path)
+    assert [(entry.service, entry.remarks) for entry in draft.entries] == [
+        (
+            "S3 API",
+            (f'was cut from the service: "{rest[:79]}…"', '"if" is a sign of level: conditional'),
+        ),
+        ("Backup (optional)", ('"optional" is a sign of level: conditional',)),
+    ]
+    text = as_yaml(draft, "draft", "page.md")
+    assert f'  # TODO, line 3: was cut from the service: "{rest[:79]}…"\n' in text
+    assert rest[:85] not in text
+
+
+def test_icmp_in_a_sentence_is_taken_with_a_doubt(tmp_path: Path) -> None:
+    text = f"## A\n\nAllow ICMP4, ICMP6, and port 445/TCP.\n\n{HEAD}| 445 | TCP | SMB |\n"
+    draft = drafted(text, tmp_path)
+    assert [(ports, entry.doubts) for (_, ports), entry in zip(asked(draft), draft.entries, strict=True)] == [
+        ("icmp", (FROM_TEXT,)),
+        ("445/tcp", ()),
+    ]
 
 
 def test_connections_that_the_hosts_make_go_the_other_way(tmp_path: Path) -> None:
@@ -647,7 +936,7 @@ def test_a_heading_gives_the_transport_but_tcp_ip_is_none(tmp_path: Path) -> Non
 
 def test_a_protocol_that_cannot_be_probed_is_left_out_and_named(tmp_path: Path) -> None:
     draft = drafted(f"{HEAD}| n/a | VRRP | failover |\n| 443 | TCP | web |\n", tmp_path)
-    assert unread(draft, Kind.ROW) == [(3, "n/a", "a protocol that portcheck does not know")]
+    assert unread(draft, Kind.ROW) == [(3, "n/a", '"VRRP" is no transport that portcheck knows')]
 
 
 def test_a_sentence_that_repeats_its_table_is_left_alone(tmp_path: Path) -> None:
@@ -758,6 +1047,9 @@ WORDS = [
     "<tr><td>",
     "</table>",
     "<br>",
+    "<tr><th rowspan=2>Port<th colspan=3>TCP",
+    "<td colspan=0 rowspan=0>443",
+    "Port,Protocol\n443,TCP\n",
 ]
 WORDS += [
     "# A",
@@ -821,6 +1113,9 @@ def test_cells_that_span_more_than_there_is_do_not_multiply(tmp_path: Path) -> N
 
 def test_a_page_without_end_is_refused(tmp_path: Path) -> None:
     rows = "".join(f"| {port} | TCP | x{port} |\n" for port in range(1, 4000))
+    sentences = "Open TCP port 443. " * 4000
+    with pytest.raises(PortcheckError, match="has more than 3,000 rows and sentences with ports; cut it into several"):
+        drafted(f"{HEAD}| 1 | TCP | x |\n\n{sentences}", tmp_path)
     with pytest.raises(PortcheckError, match="has more than 3,000 rows and sentences with ports; cut it into several"):
         drafted(HEAD + rows, tmp_path)
     with pytest.raises(PortcheckError, match="is larger than 2 MiB; save only the part with the tables"):
@@ -830,7 +1125,7 @@ def test_a_page_without_end_is_refused(tmp_path: Path) -> None:
 NOT_USABLE = {
     "no table": (
         b"# Ports\n\nNothing here.\n",
-        "no table with a port column found; name a page of Markdown, HTML or CSV",
+        "no table with a port column found; name a page of Markdown (.md), HTML (.html) or CSV (.csv)",
     ),
     "a table of something else": (b"|Size|\n|---|\n|1|\n", "no table with a port column found"),
     "only a sentence": (b"TCP port 443 is used.\n", "no table with a port column found"),
@@ -842,7 +1137,17 @@ NOT_USABLE = {
         b"|Port|Use|\n|---|---|\n|||\n",
         "no row with a port that can be read in its tables (they are empty)",
     ),
-    "empty": (b"", "no table with a port column found"),
+    "empty": (b"", "is empty; save the page again"),
+    "only white space": (b"\xef\xbb\xbf \r\n\t\n", "is empty; save the page again"),
+    "headings on the left": (
+        b"<!doctype html><table><tr><th>Port</th><td>80</td></tr><tr><th>Use</th><td>Web</td></tr></table>",
+        "no table with a port column found",
+    ),
+    "one heading over two columns": (
+        b"<!doctype html><table><tr><th colspan=2>Port</th><th>Use</th></tr><tr><td>53</td><td>UDP</td><td>x</td></tr>"
+        b"</table>",
+        "no table whose headings can be understood (line 1: its headings could not be understood: Port, Port)",
+    ),
     "binary": (b"\x00\x01", "is a binary file; save the page as Markdown, HTML or CSV in UTF-8"),
     "another encoding": (b"|Port|\n|\xe9|\n", "byte 0xe9 is not UTF-8; save it as UTF-8"),
 }
@@ -857,6 +1162,38 @@ def test_a_page_that_cannot_be_used_is_one_message(content: bytes, message: str,
     assert message in done.err
     assert done.err.startswith(f"portcheck: {path}")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("page.md", HEAD + "| 1 | TCP | x |\n" * 90_000),
+        ("page.html", f"<table><tr><th>Port</th></tr>{'<tr><td>1</td></tr>' * 90_000}"),
+        ("page.csv", "Port,Protocol\n" + "1,tcp\n" * 90_000),
+        ("page.txt", "Port,Protocol\n" + "1,tcp\n" * 90_000),
+    ],
+)
+def test_too_many_rows_are_refused_before_they_are_read(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading them took 14 s, only to be refused."""
+    monkeypatch.setattr(importing, "draft_of", None)
+    with pytest.raises(PortcheckError, match="has more than 5,000 rows in its tables; cut it into several files"):
+        drafted(text, tmp_path, name)
+
+
+def test_separated_values_are_known_by_their_ending_or_by_their_headings(tmp_path: Path) -> None:
+    assert flows(drafted("Port,Protocol,Service\n22,tcp,SSH\n", tmp_path, "ports.txt")) == [
+        "SSH: 22/tcp from any to host"
+    ]
+    with pytest.raises(PortcheckError, match=r"no table with a port column found; .* CSV \(\.csv\)"):
+        drafted("The port, and more.\nNothing else, really.\n", tmp_path, "text.txt")
+
+
+@pytest.mark.parametrize("text", ["22,tcp,ssh\n23,tcp,telnet\n", "22/tcp;ssh\n", "Name,Size\na,1\n"])
+def test_separated_values_without_headings_are_one_message(text: str, tmp_path: Path) -> None:
+    with pytest.raises(PortcheckError, match="no column of ports found; the first row must be the headings, for exam"):
+        drafted(text, tmp_path, "ports.csv")
 
 
 def test_a_broken_csv_is_one_message(tmp_path: Path) -> None:
@@ -909,6 +1246,8 @@ def test_the_draft_is_on_stdout_and_the_account_on_stderr(page: str) -> None:
         "  line 15: 61003: the source or the destination says more than roles\n"
         '  line 34: 1337: a mark was not read: "[enterprise type="inline" size="small" /]"\n'
         f"  line 35: 1025-2180: the unit cell names no unit; {NO_DESTINATION}\n"
+        "Ranges, taken as listen: some; is every port open?\n"
+        "  line 35: 1025-2180/tcp\n"
         "Rows that were not read, or not as a whole:\n"
         "  line 36: Ephemeral: no port number\n"
         "Settle the doubts and TODOs beside the page, then: portcheck documents lint FILE\n"

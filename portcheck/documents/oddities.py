@@ -21,9 +21,9 @@ from portcheck.model import (
     Ports,
     role_key,
 )
-from portcheck.records import Entry
+from portcheck.records import Entry, Item
 from portcheck.rows import Including, including
-from portcheck.wording import listed
+from portcheck.wording import listed, plural, these
 from portcheck.yaml_input import Problem
 
 _MANY_PORTS = 16
@@ -60,6 +60,7 @@ class _Row:
 def oddities(document: Document, entry: Entry) -> Iterator[Problem]:
     """Each with its line in the file that `entry` was read from."""
     roles = including([document])
+    yield from _todos(entry)
     yield from _roles(document, entry, roles)
     yield from _features(document, entry)
     rows = [
@@ -78,6 +79,37 @@ def _with_including(document: Document, names: Iterable[str], roles: Including) 
     """The keys of these roles and of all that include them."""
     keys = [role_key(document, name) for name in names]
     return frozenset(role for key in keys for role in roles.get(key, (key,)))
+
+
+# -------------------------------------------------------------------------------------- what is left to do
+
+_TODO = re.compile(r"\bTODO\b")
+_LINES_NAMED = 4
+_PORTS_NAMED = 3
+"""One warning names no more: it stays a line that can be read."""
+
+
+def _todos(entry: Entry) -> Iterator[Problem]:
+    """A draft can be used as it is; nobody should do so without knowing."""
+    lines = sorted(set(_lines_to_do(entry)))
+    if lines:
+        where = f"line{'s' if len(lines) > 1 else ''} {listed([*map(str, lines)], _LINES_NAMED)}"
+        text = f"{plural(len(lines), 'TODO')} left ({where}); settle {these(len(lines))} before the document is used"
+        yield Problem(lines[0], "", text)
+
+
+def _lines_to_do(value: object, line: int = 0) -> Iterator[int]:
+    """The lines of the texts that say TODO, wherever they stand."""
+    if isinstance(value, str):
+        yield from [line] if _TODO.search(value) else []
+    elif isinstance(value, Item):
+        yield from _lines_to_do(value.value, value.line)
+    elif isinstance(value, Entry):
+        yield from _lines_to_do(value.found)
+    elif isinstance(value, Mapping):
+        yield from (line for each in value.values() for line in _lines_to_do(each))
+    elif isinstance(value, tuple):
+        yield from (line for each in value for line in _lines_to_do(each))
 
 
 # ------------------------------------------------------------------------------------- roles and features
@@ -218,26 +250,37 @@ def _one_by_one(expectation: Expectation) -> Iterator[Ports]:
 
 
 def _covered(rows: Sequence[_Row]) -> Iterator[Problem]:
-    """Ranges of which some ports are used, around ports of the same role that are required singly."""
+    """Ranges of which some ports are used, around ports of the same role that are required singly. One warning for
+    each range: a page may have the same one in every table."""
     single = _required_of_roles(rows)
+    ranges: dict[Ports, list[_Row]] = {}
     for row in rows:
-        if row.expectation.listen is not Listen.SOME:
-            continue
-        for ports in row.expectation.ports:
-            lines: dict[Ports, int] = {}
-            for role in row.expectation.to:
-                required = single.get((role, ports.transport), [])
-                first = bisect_left(required, ports.first or 0, key=_number)
-                last = bisect_right(required, ports.last or 0, key=_number)
-                for each in required[first:last]:
-                    lines.setdefault(each.ports, each.line)
-            if lines:
-                inside = listed([f"{other} (line {line})" for other, line in sorted(lines.items())])
-                text = (
-                    f"{ports} covers {inside}, required singly of the same role: there the single port wins; "
-                    "narrow the range if you did not mean that"
-                )
-                yield row.odd("ports", text)
+        if row.expectation.listen is Listen.SOME:
+            for ports in row.expectation.ports:
+                ranges.setdefault(ports, []).append(row)
+    for ports, around in ranges.items():
+        inside: dict[Ports, int] = {}
+        covering = [row for row in around if _take_in(inside, ports, row, single)]
+        if covering:
+            again = f" (here and in {plural(len(covering) - 1, 'more row')})" if covering[1:] else ""
+            names = listed([f"{other} (line {line})" for other, line in sorted(inside.items())], _PORTS_NAMED)
+            text = f"{ports}{again} covers {names} of the same role, where the single port wins; did you mean that?"
+            yield covering[0].odd("ports", text)
+
+
+def _take_in(
+    inside: dict[Ports, int], ports: Ports, row: _Row, single: Mapping[tuple[str, Transport], list[_Required]]
+) -> bool:
+    """Add the required ports inside of a row's range, each with its line; whether there are any."""
+    found = False
+    for role in row.expectation.to:
+        required = single.get((role, ports.transport), [])
+        first = bisect_left(required, ports.first or 0, key=_number)
+        last = bisect_right(required, ports.last or 0, key=_number)
+        found |= first < last
+        for each in required[first:last]:
+            inside.setdefault(each.ports, each.line)
+    return found
 
 
 class _Required(NamedTuple):

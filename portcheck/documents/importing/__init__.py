@@ -10,8 +10,8 @@ import os
 import re
 from pathlib import Path
 
-from portcheck.documents.importing.drafting import Draft, Kind, draft_of
-from portcheck.documents.importing.page import Page
+from portcheck.documents.importing.drafting import NO_PORT_COLUMN, Draft, Kind, draft_of
+from portcheck.documents.importing.page import MAX_ROWS, TOO_MANY_ROWS, Page
 from portcheck.model import PortcheckError
 from portcheck.printable import printable
 
@@ -22,6 +22,8 @@ _MAX_PATH = 300
 
 _HTML_NAMES = frozenset({".html", ".htm", ".xhtml"})
 _CSV_NAMES = frozenset({".csv", ".tsv"})
+_MARKDOWN_NAMES = frozenset({".md", ".markdown"})
+_HTML_ROW = re.compile("<tr[ >\n]", re.IGNORECASE)
 _HTML_BEGINS = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html)\b", re.I | re.S)
 
 
@@ -33,21 +35,38 @@ def import_page(path: str | os.PathLike[str]) -> Draft:
     """
     shown = printable(os.fspath(path), _MAX_PATH)
     text = _text_of(path, shown)
+    suffix = Path(path).suffix.lower()
     try:
-        draft = draft_of(_read(text, Path(path).suffix.lower()))
+        _refuse_too_many_rows(text)
+        draft = draft_of(_read(text, suffix), Path(path).name)
     except PortcheckError as error:
         raise PortcheckError(f"{shown}: {error}") from None
     if not draft.tables:
-        raise PortcheckError(
-            f"{shown}: no table with a port column found; name a page of Markdown, HTML or CSV that has a table with a "
-            'heading such as "Port", or write the document by hand (docs/how-to/add-a-document.md)'
-        )
+        raise PortcheckError(f"{shown}: {_no_table(draft, suffix)}")
     if not draft.entries:
         first = next(
             (f"line {each.line}: {each.why}" for each in draft.unread if each.kind is Kind.ROW), "they are empty"
         )
         raise PortcheckError(f"{shown}: no row with a port that can be read in its tables ({printable(first, 200)})")
     return draft
+
+
+def _no_table(draft: Draft, suffix: str) -> str:
+    problem = next((each for each in draft.unread if each.kind is Kind.TABLE and each.why != NO_PORT_COLUMN), None)
+    if problem is not None:
+        return f"no table whose headings can be understood (line {problem.line}: {printable(problem.why, 200)})"
+    if suffix in _CSV_NAMES:
+        return "no column of ports found; the first row must be the headings, for example Port,Protocol,Service"
+    return (
+        "no table with a port column found; name a page of Markdown (.md), HTML (.html) or CSV (.csv) that has a table "
+        'with a heading such as "Port", or write the document by hand (docs/how-to/add-a-document.md)'
+    )
+
+
+def _refuse_too_many_rows(text: str) -> None:
+    """Before anything is read. Lines with a bar may be rows of Markdown."""
+    if sum(1 for line in text.split("\n") if "|" in line) + len(_HTML_ROW.findall(text)) > MAX_ROWS:
+        raise PortcheckError(TOO_MANY_ROWS)
 
 
 def id_for(path: str | os.PathLike[str]) -> str:
@@ -65,6 +84,11 @@ def _read(text: str, suffix: str) -> Page:
         from portcheck.documents.importing.html_page import read_html
 
         return read_html(text)
+    if suffix not in _MARKDOWN_NAMES:
+        from portcheck.documents.importing.csv_page import is_csv, read_csv
+
+        if is_csv(text):
+            return read_csv(text)
     from portcheck.documents.importing.markdown_page import read_markdown
 
     return read_markdown(text)
@@ -84,6 +108,8 @@ def _text_of(path: str | os.PathLike[str], shown: str) -> str:
         raise PortcheckError(f"{shown}: is not a file name; give the path of a page") from None
     if len(data) > MAX_BYTES:
         raise PortcheckError(f"{shown}: is larger than {MAX_BYTES // 1024**2} MiB; save only the part with the tables")
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise PortcheckError(f"{shown}: is empty; save the page again")
     if b"\0" in data:
         raise PortcheckError(f"{shown}: is a binary file; save the page as Markdown, HTML or CSV in UTF-8")
     try:

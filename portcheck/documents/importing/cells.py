@@ -7,10 +7,48 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from portcheck.documents.importing.page import Cell
-from portcheck.documents.importing.sentences import DASH, LAST_PORT, TRANSPORTS, TYPOS, Numbers, mentions
+from portcheck.documents.importing.sentences import (
+    DASH,
+    LAST_PORT,
+    THOUSANDS,
+    TRANSPORTS,
+    TYPOS,
+    Numbers,
+    has_thousands,
+    mentions,
+)
 from portcheck.engine.probe import Transport
 from portcheck.model import ANY, INTERNET, LOCALHOST
 from portcheck.printable import quoted
+
+# -------------------------------------------------------------------------------------- notes and conditions
+
+_NOTE = re.compile(
+    r" ?\((?:see )?(?:foot)?notes? [0-9][0-9, &and]*\)| ?\[[0-9]{1,2}\]"
+    r"|(?<=[\w)])[*\u2020\u2021\u00a7\u00b6]+(?![\w*])",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(r"\b(?:if|when|only|optional|optionally|unless|depending on)\b", re.IGNORECASE)
+_LONGEST_QUOTE = 80
+"""Characters: enough to see a condition, too few to copy a text."""
+
+
+def without_notes(cell: Cell) -> tuple[Cell, tuple[str, ...]]:
+    """The cell without the marks of notes, `(note 3)`, `[3]`, `*`; and these marks."""
+    marks = tuple(mark.strip() for line in cell for mark in _NOTE.findall(line))
+    return (tuple(filter(None, (_NOTE.sub("", line).strip() for line in cell))), marks) if marks else (cell, ())
+
+
+def said_more(what: str, rest: str) -> tuple[str, ...]:
+    """What to tell of a text that no key of the draft has: its beginning, and whether it reads like a condition."""
+    return (f"{what}: {quoted(rest, _LONGEST_QUOTE)}", *sign_of_condition(rest))
+
+
+def sign_of_condition(text: str) -> tuple[str, ...]:
+    """A hint where the text says that something is not always so; empty where it does not."""
+    found = _CONDITION.search(text)
+    return (f"{quoted(found[0].lower())} is a sign of level: conditional",) if found else ()
+
 
 # -------------------------------------------------------------------------------------------------- ports
 
@@ -51,6 +89,11 @@ _AFTER_EACH = re.compile(r"(?<=[0-9])( ?/?(?:tcp|udp))[ /](?=[0-9])", re.IGNOREC
 _BEFORE_EACH = re.compile(r"(?<=[0-9])[ /](?=(?:tcp|udp)[ :/]?[0-9])", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _ITEM = re.compile(r"(?P<before>[^0-9]*)(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?(?P<behind>.*)", re.DOTALL)
+_CUT_OFF = re.compile(rf"{DASH}(?![A-Za-z])| ?(?:{DASH}|\.\.|\bto|\bthrough|\bthru) ?$", re.IGNORECASE)
+"""Behind a number: a range without its end."""
+_BEGINS_NOWHERE = re.compile(rf"(?<![A-Za-z]){DASH}$")
+"""Before a number: a range without its beginning."""
+_MAYBE_THOUSANDS = re.compile(r"(?<![0-9,])([0-9]{1,2})[, ]([0-9]{3})(?![0-9,])")
 _NO_END = re.compile(r" ?\+|.*\b(above|higher|up|upwards?|onwards?)\b", re.IGNORECASE)
 _PLAIN = frozenset(
     ("port", "ports", "number", "numbers", "random", "range", "dynamic", "default", "any", "the", "from", "high", "low")
@@ -72,24 +115,45 @@ SAYS_MORE = "the port cell says more than ports"
 def read_ports(cell: Cell) -> PortCell:
     """The ports of a cell. Asides in brackets are not read, sentences as far as they name TCP or UDP."""
     lines: list[tuple[Item, ...]] = []
-    says_more = False
+    remarks: list[str] = []
     unread: list[str] = []
     for text in cell:
         if len(text) > _LONGEST_LINE:
             unread.append("a text, not ports")
             continue
-        plain = _ASIDE.sub(_transport_aside, text)
-        items, more, failed = _read_line(" ".join(plain.split()))
-        says_more |= more or len(plain.split()) < len(text.split())
+        plain = " ".join(_ASIDE.sub(_transport_aside, text).split())
+        if why := _why_not(plain):
+            unread.append(f"{plain} ({why})")
+            continue
+        items, more, failed = _read_line(plain)
+        if more or len(plain.split()) < len(text.split()):
+            remarks += said_more(SAYS_MORE, text if more else " ".join(_ASIDE.findall(text)))
+        remarks += [_as_two(found[0]) for found in _MAYBE_THOUSANDS.finditer(plain) if _is_one_port(found)]
         lines += [items] if items else []
         unread += failed
-    return PortCell(tuple(lines), (SAYS_MORE,) if says_more and lines else (), tuple(unread))
+    return PortCell(tuple(lines), tuple(dict.fromkeys(remarks)) if lines else (), tuple(unread))
+
+
+def _why_not(line: str) -> str:
+    """Why a line has no port that can be read, however many numbers it has; empty if it may have some."""
+    if has_thousands(line):
+        return THOUSANDS
+    other = next((word for word in re.findall(r"[^\W_]+", line) if word.lower() in OTHER_TRANSPORTS), None)
+    return no_transport(other) if other and re.search("[0-9]", line) else ""
+
+
+def _is_one_port(found: re.Match[str]) -> bool:
+    return int(found[1] + found[2]) <= LAST_PORT
+
+
+def _as_two(written: str) -> str:
+    return f"{quoted(written)} was read as two ports, not as one number"
 
 
 def _transport_aside(aside: re.Match[str]) -> str:
-    """(TCP) stays, for the number before it alone; (note 3) goes."""
+    """(TCP) stays, for the number before it alone; everything else goes."""
     words = _words(aside[0])
-    return f" {_OF_ONE}{'/'.join(words)} " if words and set(words) <= set(TRANSPORTS) else " "
+    return f" {_OF_ONE}{'/'.join(words)} " if words and set(words) <= {*TRANSPORTS, *OTHER_TRANSPORTS} else " "
 
 
 def _words(text: str) -> list[str]:
@@ -129,7 +193,7 @@ def _read_sentence(line: str) -> tuple[tuple[Item, ...], bool, list[str]]:
     items = tuple(
         Item(numbers, mention.transports)
         for mention in mentions(line)
-        if not mention.is_limit
+        if not mention.why_not
         for numbers in mention.numbers
     )
     return items, True, [] if items else [line]
@@ -138,7 +202,8 @@ def _read_sentence(line: str) -> tuple[tuple[Item, ...], bool, list[str]]:
 def _is_part_of_a_word(read: re.Match[str]) -> bool:
     """2.0, 10.0.0.1, 3des, > 1023: a number that is no port by itself."""
     glued = read["behind"][:1].isalpha() and _words(read["behind"])[0] not in TRANSPORTS
-    return glued or bool(re.match(r"[._][0-9]|_", read["behind"]) or re.search("[_.<>≥≤] ?$", read["before"]))
+    beside = re.match(r"[._][0-9]|_", read["behind"]) or re.search("[_.<>≥≤] ?$", read["before"])
+    return glued or bool(beside or _CUT_OFF.match(read["behind"]) or _BEGINS_NOWHERE.search(read["before"]))
 
 
 def label_of(cell: Cell) -> str:
@@ -190,10 +255,16 @@ def _transports(words: Iterable[str]) -> tuple[Transport, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TransportCell:
-    """The transports and IP protocols of each line of a cell that has any, and what was read with a guess."""
+    """The transports and IP protocols of each line of a cell that has any.
+
+    Attributes:
+        remarks: what was read with a guess, or beside others not at all.
+        unknown: the first word of a cell that names no transport.
+    """
 
     lines: tuple[tuple[Transport, ...], ...]
     remarks: tuple[str, ...] = ()
+    unknown: str = ""
 
     @property
     def all(self) -> tuple[Transport, ...]:
@@ -214,11 +285,20 @@ _NUMBERED = {"1": Transport.ICMP, "6": Transport.TCP, "17": Transport.UDP, "47":
 _NUMBERED |= {"50": Transport.ESP, "51": Transport.AH}
 """IANA's protocol numbers, where a cell names nothing else."""
 
+OTHER_TRANSPORTS = frozenset({"sctp", "dccp", "igmp", "ospf", "vrrp", "eigrp", "ipip", "pim"})
+"""Beside IP, as TCP is: what uses them uses no TCP."""
+
+
+def no_transport(word: str) -> str:
+    """What to say of a word that should be a transport."""
+    return f"{quoted(word)} is no transport that portcheck knows"
+
 
 def read_transports(cell: Cell) -> TransportCell:
     """What a cell of protocols names; a cell without a name that we know gives no line."""
     lines: list[tuple[Transport, ...]] = []
     remarks: list[str] = []
+    unknown: list[str] = []
     for text in cell:
         plain = _ASIDE.sub(" ", text)
         words = re.findall(r"[^\W_]+", plain)
@@ -228,9 +308,15 @@ def read_transports(cell: Cell) -> TransportCell:
         known = [each for word in words for each in _PROTOCOL_WORDS.get(word.lower(), ())]
         if known:
             lines.append(tuple(dict.fromkeys(known)))
+        unknown += [word for word in words if word.lower() not in _PROTOCOL_WORDS and not _says_nothing(plain)]
         remarks += [_typo(word) for word in words if word.lower() in TYPOS]
         remarks += [f"{quoted(word)} was not read" for word in words if known and word.lower() not in _PROTOCOL_WORDS]
-    return TransportCell(tuple(lines), tuple(dict.fromkeys(remarks)))
+    other = next((word for word in unknown if word.lower() in OTHER_TRANSPORTS), "".join(unknown[:1]))
+    return TransportCell(tuple(lines), tuple(dict.fromkeys(remarks)), "" if lines else other)
+
+
+def _says_nothing(text: str) -> bool:
+    return text.strip().lower() in ("n/a", "na", "none", "any", "all", "unknown", "varies")
 
 
 def _typo(word: str) -> str:
@@ -262,12 +348,16 @@ _BUILTIN: dict[str, str] = {
     **dict.fromkeys(("internet", "the internet"), INTERNET),
 }
 _LOCAL_TO = re.compile(r"(?:localhost|loopback) ?\((?P<role>[^()]*)\)", re.IGNORECASE)
-_BETWEEN_ROLES = re.compile(r" ?[/,;&+] ?| and | or ", re.IGNORECASE)
+_BETWEEN_ROLES = re.compile(r" ?[/,;&+] ?(?:(?:and|or) )?| and | or ", re.IGNORECASE)
+_AND_BACK = re.compile(
+    r"(?:^|,? )(?:and |or )?(?:back(?: again)?|vice[ -]versa|(?:in )?both (?:ways|directions)|the reverse|reverse)$",
+    re.IGNORECASE,
+)
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{1,39}")
 _MOST_WORDS = 3
 _MOST_ROLES = 10
 """Of one cell: more are no roles."""
-_NOBODY = frozenset(("none", "na", "unknown", "varies", "see", "other", "others"))
+_NOBODY = frozenset(("none", "na", "unknown", "varies", "see", "other", "others", "itself", "back", "each other"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,28 +366,32 @@ class RoleCell:
 
     Attributes:
         says_more: something in brackets was not read.
+        and_back: the cell says that connections go the other way as well.
         is_readable: what the cell says looks like names of roles; an empty cell does not.
     """
 
     roles: dict[str, str]
     says_more: bool = False
+    and_back: bool = False
     is_readable: bool = True
 
 
 def read_roles(cell: Cell) -> RoleCell:
     """The roles that a cell of sources or destinations names: agent/master, localhost(master), public IP."""
     roles: dict[str, str] = {}
-    says_more = False
-    for text in cell:
+    says_more = and_back = False
+    for written in cell:
+        text = _AND_BACK.sub("", written)
+        and_back |= text != written
         local = _LOCAL_TO.fullmatch(text)
         plain = " ".join(_ASIDE.sub(" ", local["role"] if local else text).split())
         says_more |= local is None and plain != text
         for part in [plain] if plain.lower() in _BUILTIN else _BETWEEN_ROLES.split(plain):
             name = _BUILTIN.get(part.lower()) or role_name(part)
             if name is None or plain.lower() == "n/a" or len(roles) == _MOST_ROLES:
-                return RoleCell({}, is_readable=False)
+                return RoleCell({}, and_back=and_back, is_readable=False)
             roles.setdefault(name, part)
-    return RoleCell(roles, says_more, bool(roles))
+    return RoleCell(roles, says_more, and_back, bool(roles))
 
 
 def role_name(text: str) -> str | None:
@@ -314,26 +408,29 @@ _LONGEST_NAME = 60
 _NAME_ENDS = re.compile(r"[,;:(]|\. |\.$| if | by | when | because | which | that ")
 _SHORTCODE = re.compile(r"\[[^\[\]]*/\]")
 _UNIT = re.compile(r"[\w@$./-]{2,80}")
+_CUT = "was cut from the service"
 
 
 @dataclass(frozen=True, slots=True)
 class NameCell:
-    """A name out of a cell; `remark` says what was left out."""
+    """A name out of a cell; `remarks` say what was left out."""
 
     text: str
-    remark: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def read_service(cell: Cell) -> NameCell:
     """What listens. A name is a fact, a sentence is the vendor's: what is long is cut where its name may end."""
     first = _SHORTCODE.sub("", cell[0]).strip() if cell else ""
     if len(first) <= _LONGEST_NAME and not first.endswith(".") and " if " not in first:
-        return NameCell(first, "the service cell says more" if len(cell) > 1 else None)
+        rest = " ".join(cell[1:])
+        return NameCell(first, said_more(_CUT, rest) if rest else sign_of_condition(first))
     ends = _NAME_ENDS.search(first, 1)
     short = first[: ends.start()] if ends else first
     if len(short) > _LONGEST_NAME:
         short = short[:_LONGEST_NAME].rpartition(" ")[0] or short[:_LONGEST_NAME]
-    return NameCell(short.strip(), "the service cell says more; the name was shortened")
+    rest = " ".join((first[len(short) :].lstrip(" ,;:"), *cell[1:]))
+    return NameCell(short.strip(), said_more(_CUT, rest.strip()))
 
 
 def read_unit(cell: Cell) -> NameCell:
@@ -342,5 +439,5 @@ def read_unit(cell: Cell) -> NameCell:
     plain = " ".join(_SHORTCODE.sub("", text).split())
     remark = f"a mark was not read: {', '.join(quoted(mark) for mark in _SHORTCODE.findall(text))}"
     if not _UNIT.fullmatch(plain):
-        return NameCell("", "the unit cell names no unit" if plain else None)
-    return NameCell(plain, remark if plain != text else None)
+        return NameCell("", ("the unit cell names no unit",) if plain else ())
+    return NameCell(plain, (remark,) if plain != text else ())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 
-from portcheck.documents.importing.cells import Item
-from portcheck.documents.importing.columns import find_headings
-from portcheck.documents.importing.page import Page, Paragraph, Table, as_value
+from portcheck.documents.importing.cells import Item, without_notes
+from portcheck.documents.importing.columns import find_headings, parts_of
+from portcheck.documents.importing.page import Page, Paragraph, Row, Table, as_value
 from portcheck.documents.importing.rows import HOST, Entry, RowReader, ports_of
-from portcheck.documents.importing.sections import Path, by_path, names_of, title_of
+from portcheck.documents.importing.sections import Path, by_path, names_of, own_name, title_of
 from portcheck.documents.importing.sentences import Mention, mentions, unit_in
 from portcheck.engine.probe import Transport, Word
 from portcheck.model import ANY, PortcheckError, Ports
@@ -17,6 +18,7 @@ from portcheck.model import ANY, PortcheckError, Ports
 MAX_PLACES = 3000
 """Entries and unread places of one draft; the largest document that comes along has some 300."""
 
+NO_PORT_COLUMN = "it has no column of ports"
 FROM_TEXT = "Taken from a sentence, not from a table; read it."
 
 
@@ -26,6 +28,8 @@ class Kind(Word):
     ROW = "row"
     TABLE = "table"
     TEXT = "text"
+    COLUMN = "column"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,15 @@ class Draft:
     tables: int
 
 
-def draft_of(page: Page) -> Draft:
-    """The draft of a page; without an entry when no table and no sentence names a port that can be read.
+def draft_of(page: Page, name: str = "the page") -> Draft:
+    """The draft of a page; `name` stands for the headings of a page that has none.
+
+    It is without an entry when no table and no sentence names a port that can be read.
 
     Raises:
         PortcheckError: the page has more rows than any document.
     """
-    reader = _PageReader(page)
+    reader = _PageReader(page, name)
     return Draft(
         title=title_of(page) or "",
         url=page.url,
@@ -77,17 +83,19 @@ def draft_of(page: Page) -> Draft:
 class _PageReader:
     """Collects entries and unread places; tables first, because a sentence may repeat what a table has."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, name: str) -> None:
         self.entries: list[Entry] = []
         self.unread: list[Unread] = []
         self.roles: dict[str, str] = {}
         self.tables = 0
         self._lines: dict[object, int] = {}
         blocks = list(by_path(page))
-        tables = [(path, block) for path, block in blocks if isinstance(block, Table)]
+        tables = [(path, part) for path, block in blocks if isinstance(block, Table) for part in parts_of(block)]
         texts = [(path, block) for path, block in blocks if isinstance(block, Paragraph)]
-        said = [(path, block, mention) for path, block in texts for mention in mentions(block.text)]
-        self._names = names_of([path for path, _ in tables] + [path for path, _, _ in said])
+        found = ((path, block, mention) for path, block in texts for mention in mentions(block.text))
+        said = list(islice(found, MAX_PLACES + 1))
+        _refuse_more_than_the_limit(len(said))
+        self._names = names_of([path for path, _ in tables] + [path for path, _, _ in said], own_name(page) or name)
         units = {path: unit for path, block in texts if (unit := unit_in(block.text))}
         for path, table in tables:
             self._read_table(path, table, units.get(path, ""))
@@ -102,12 +110,16 @@ class _PageReader:
         section = self._names[path]
         found = find_headings(table.rows)
         if found is None:
-            self._leave_out(Kind.TABLE, section, "a table", table.line, "it has no column of ports")
+            self._leave_out(Kind.TABLE, section, "a table", table.line, NO_PORT_COLUMN)
+            return
+        if found.problem:
+            self._leave_out(Kind.TABLE, section, "a table", table.line, found.problem)
             return
         self.tables += 1
-        headings, columns = found
-        reader = RowReader(columns, path, section, unit)
-        for row in table.rows[headings + 1 :]:
+        if found.not_read:
+            self._leave_out(Kind.COLUMN, section, "columns not read", table.line, ", ".join(found.not_read))
+        reader = RowReader(found, path, section, unit)
+        for row in self._without_notes(section, table.rows[found.rows :]):
             if not any(row.cells):
                 continue
             entries, why = reader.read(row)
@@ -118,9 +130,21 @@ class _PageReader:
         for name, title in reader.roles.items():
             self.roles.setdefault(name, title)
 
+    def _without_notes(self, section: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows without the marks of notes, which are named once for the table."""
+        marks: dict[str, int] = {}
+        for row in rows:
+            cells = [without_notes(cell) for cell in row.cells]
+            for _, found in cells:
+                marks.update({mark: marks.get(mark, row.line) for mark in found})
+            yield replace(row, cells=tuple(cell for cell, _ in cells))
+        if marks:
+            what = "marks of notes left out; read the notes"
+            self._leave_out(Kind.NOTE, section, what, min(marks.values()), ", ".join(marks))
+
     def _read_mention(self, section: str, mention: Mention, line: int) -> None:
-        if mention.is_limit or not mention.transports:
-            why = "a limit, not a port" if mention.is_limit else "the sentence names no protocol"
+        if mention.why_not or not mention.transports:
+            why = mention.why_not or "the sentence names no protocol"
             self._leave_out(Kind.TEXT, section, mention.words, line, why)
             return
         self.roles.setdefault(HOST, "")
@@ -136,20 +160,19 @@ class _PageReader:
         if fact not in self._lines:
             self._lines[fact] = entry.line
             self.entries.append(entry)
-            self._stop_at_the_limit()
+            _refuse_more_than_the_limit(len(self.entries) + len(self.unread))
         elif not is_text:
             why = f"says the same as line {self._lines[fact]}"
             self._leave_out(Kind.ROW, entry.section, entry.row, entry.line, why)
 
     def _leave_out(self, kind: Kind, section: str, row: str, line: int, why: str) -> None:
         self.unread.append(Unread(kind, section, row, line, why))
-        self._stop_at_the_limit()
+        _refuse_more_than_the_limit(len(self.entries) + len(self.unread))
 
-    def _stop_at_the_limit(self) -> None:
-        if len(self.entries) + len(self.unread) > MAX_PLACES:
-            raise PortcheckError(
-                f"has more than {MAX_PLACES:,} rows and sentences with ports; cut it into several files"
-            )
+
+def _refuse_more_than_the_limit(places: int) -> None:
+    if places > MAX_PLACES:
+        raise PortcheckError(f"has more than {MAX_PLACES:,} rows and sentences with ports; cut it into several files")
 
 
 def _ports_of(mention: Mention) -> Iterable[tuple[Ports, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
@@ -33,6 +33,8 @@ _NO_TAG = re.compile(rf"<(?![^<>]{{0,{_LONGEST_TAG}}}>)")
 
 _MAX_COLUMNS = 64
 """A hostile colspan must not multiply a table's cells without end; rowspan ends with the rows that there are."""
+_MAX_ROWSPAN = 65534
+"""As in browsers."""
 
 
 def read_html(text: str) -> Page:
@@ -48,7 +50,8 @@ def html_blocks(text: str, lines_before: int) -> Iterator[Block]:
 
 
 def _soup(text: str) -> BeautifulSoup:
-    return BeautifulSoup(_NO_TAG.sub("&lt;", cut_out(text, "<!--", "-->")), "html.parser")
+    # The line end keeps Beautiful Soup from warning of a text that could be a file's name.
+    return BeautifulSoup(_NO_TAG.sub("&lt;", cut_out(text, "<!--", "-->")) + "\n", "html.parser")
 
 
 def _blocks(soup: BeautifulSoup, lines_before: int) -> Iterator[Block]:
@@ -96,28 +99,43 @@ def _tables_around_tables(soup: BeautifulSoup) -> frozenset[int]:
 
 
 def _rows(table: Tag, lines_before: int) -> Iterator[Row]:
-    reaching_down: dict[int, tuple[int, Cell]] = {}  # column to the rows still to fill and what fills them
+    from_above: dict[int, tuple[int, Cell]] = {}  # column to the rows still to fill and what fills them
+    group: PageElement | None = None
     for row in table.find_all("tr"):
-        cells: list[Cell] = []
-        given = iter(row.find_all(["td", "th"], recursive=False))
-        while len(cells) < _MAX_COLUMNS:
-            left, cell = reaching_down.pop(len(cells), (0, ()))
-            width = 1
-            if not left:
-                tag = next(given, None)
-                if tag is None:
-                    break
-                left, width, cell = _span(tag, "rowspan"), _span(tag, "colspan"), _cell(tag)
-            for column in range(len(cells), len(cells) + width):
-                if left > 1:
-                    reaching_down[column] = (left - 1, cell)
-            cells += [cell] * width
-        yield Row(tuple(cells), lines_before + (row.sourceline or 1))
+        if row.parent is not group:  # a cell ends with its <thead> or <tbody>
+            from_above, group = {}, row.parent
+        tags = row.find_all(["td", "th"], recursive=False)
+        cells, below, from_above = _filled(tags, from_above)
+        in_head = isinstance(group, Tag) and group.name == "thead"
+        is_heading = bool(tags) and (in_head or all(tag.name == "th" for tag in tags))
+        yield Row(cells, lines_before + (row.sourceline or 1), is_heading, below)
+
+
+def _filled(
+    tags: Sequence[Tag], from_above: Mapping[int, tuple[int, Cell]]
+) -> tuple[tuple[Cell, ...], int, dict[int, tuple[int, Cell]]]:
+    """A row's cells with those that reach into it from above; how far its own reach down; what fills the next row."""
+    cells: dict[int, Cell] = {column: cell for column, (_, cell) in from_above.items()}
+    next_row = {column: (left - 1, cell) for column, (left, cell) in from_above.items() if left > 1}
+    below = column = 0
+    for tag in tags:
+        while column in from_above:
+            column += 1
+        rows, cell = _span(tag, "rowspan") or _MAX_ROWSPAN, _cell(tag)
+        below = max(below, rows - 1)
+        for _ in range(min(_span(tag, "colspan") or 1, _MAX_COLUMNS - column)):
+            cells[column] = cell
+            if rows > 1:
+                next_row[column] = (rows - 1, cell)
+            column += 1
+    width = max(cells, default=-1) + 1
+    return tuple(cells.get(at, ()) for at in range(width)), below, next_row
 
 
 def _span(tag: Tag, name: str) -> int:
+    """How many rows or columns; rowspan=0 is all that are left."""
     written = str(tag.get(name, "1"))
-    return min(int(written), _MAX_COLUMNS) if re.fullmatch("[1-9][0-9]{0,3}", written) else 1
+    return min(int(written), _MAX_ROWSPAN) if re.fullmatch("[0-9]{1,5}", written) else 1
 
 
 def _cell(cell: Tag) -> Cell:

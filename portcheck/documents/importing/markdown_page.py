@@ -71,7 +71,7 @@ def _blocks(parser: MarkdownIt, tokens: Sequence[Token], lines: Sequence[str]) -
             case "tr_open":
                 cells = []
             case "tr_close":
-                rows.append(Row(tuple(cells), cells_line))
+                rows.append(Row(tuple(cells), cells_line, is_heading=inside == "th"))
             case "table_close":
                 yield Table(tuple(rows), rows[0].line)
             case "inline":

@@ -22,10 +22,17 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table."""
+    """A row of a table; a cell that spans several columns or rows is repeated in each.
+
+    Attributes:
+        is_heading: the page marks it as one.
+        rows_below: how many rows below it a cell of this row reaches.
+    """
 
     cells: tuple[Cell, ...]
     line: int
+    is_heading: bool = False
+    rows_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class Paragraph:
     text: str
     line: int
 
+
+MAX_ROWS = 5000
+"""Rows in the tables of a page. Reading 60,000 rows took 14 s, only to be refused for their number."""
+
+TOO_MANY_ROWS = f"has more than {MAX_ROWS:,} rows in its tables; cut it into several files"
 
 Block = Heading | Table | Paragraph
 

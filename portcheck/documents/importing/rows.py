@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from portcheck.documents.importing.cells import (
+    OTHER_TRANSPORTS,
     Item,
     TransportCell,
     ip_protocol_in,
     is_portless,
     label_of,
+    no_transport,
     read_ports,
     read_roles,
     read_service,
     read_transports,
     read_unit,
+    said_more,
+    sign_of_condition,
     transports_in,
 )
-from portcheck.documents.importing.columns import TRANSPORT_OF, Column
+from portcheck.documents.importing.columns import TRANSPORT_OF, Column, Headings
 from portcheck.documents.importing.page import Cell, Row
 from portcheck.documents.importing.sections import Path
 from portcheck.engine.probe import Transport
 from portcheck.model import ANY, BUILTIN_SOURCES, LOCALHOST, Ports
+from portcheck.printable import quoted
 
 HOST = "host"
 PEER = "peer"
 """Stand in for roles that the page does not name: who listens, and whom the hosts connect to."""
 
 GUESSED = "The page says neither TCP nor UDP here; TCP is a guess."
+_LONGEST_NAME = 30
+
 NO_SOURCE = "The page's source of this flow could not be read; any is a guess."
 NO_DESTINATION = f"The page's destination of this flow could not be read; {HOST} is a guess."
 
-_NOT_PROBED = frozenset({"sctp", "dccp", "igmp", "ospf", "vrrp", "eigrp", "ipip", "pim"})
 _UNTICKED = frozenset({"no", "n", "-", "\u2013", "\u2014", "n/a", "false", "none"})
 _OUTWARD = frozenset({"outbound", "outgoing", "egress", "out"})
 _INWARD = frozenset({"inbound", "incoming", "ingress", "in"})
 _BOTH_WAYS = frozenset({"both", "bidirectional", "two"})
+
+LONGEST_SINGLE = 16
+"""Ports of a range that a draft takes for ports which all listen, as etcd's 2379-2380 do."""
 
 _MOST_PORTS = 200
 """Of one row: a value of a document is a paragraph, and so many ports are a list of something else."""
@@ -70,6 +79,11 @@ class Entry:
         """Whether it is a range; such an entry has no other ports."""
         return self.ports[0].is_range
 
+    @property
+    def listens_in_some(self) -> bool:
+        """Whether it is a range in which hardly every port listens."""
+        return self.is_range and len(self.ports[0].numbers()) > LONGEST_SINGLE
+
 
 def ports_of(items: Iterable[Item]) -> Iterator[tuple[Ports, ...]]:
     """The ports of one expectation each: single ports of one transport together, every range by itself."""
@@ -85,6 +99,10 @@ def ports_of(items: Iterable[Item]) -> Iterator[tuple[Ports, ...]]:
         yield tuple(Ports(transport, number, number) for number in dict.fromkeys(numbers) for transport in transports)
     for ports in ranges:
         yield (ports,)
+
+
+def _guessed(protocols: TransportCell) -> str:
+    return f"{no_transport(protocols.unknown)}; TCP is a guess." if protocols.unknown else GUESSED
 
 
 def _is_outward(text: str) -> bool:
@@ -116,9 +134,15 @@ class RowReader:
         roles: the roles that were named so far; an empty title is for the draft's author to find.
     """
 
-    def __init__(self, columns: Sequence[Column], path: Path, section: str, unit: str) -> None:
+    def __init__(self, headings: Headings, path: Path, section: str, unit: str) -> None:
         self.roles: dict[str, str] = {}
-        self._columns = columns
+        self._columns = headings.columns
+        self._names = headings.names
+        ports = dict.fromkeys(
+            name for name, kind in zip(self._names, self._columns, strict=True) if kind is Column.PORT
+        )
+        several = f"several columns have ports: {', '.join(map(quoted, ports))}"
+        self._of_the_table = (several,) if len(ports) > 1 else ()
         self._section = section
         self._unit = unit
         self._above = next(filter(None, map(transports_in, reversed(path))), ())
@@ -126,16 +150,21 @@ class RowReader:
 
     def read(self, row: Row) -> tuple[tuple[Entry, ...], str]:
         """The entries of a row, and why something of it was not read; the one, the other or both."""
+        if any(row.cells[len(self._columns) :]):
+            return (), "it has more cells than the table has headings"
         protocols = read_transports(self._cell(row, Column.PROTOCOL))
+        if protocols.unknown.lower() in OTHER_TRANSPORTS:
+            return (), no_transport(protocols.unknown)
         items, remarks, unread = self._items(row, protocols)
         if len(items) > _MOST_PORTS:
             items, unread = [], (f"more than {_MOST_PORTS} in one row", *unread)
         portless = self._portless(row, protocols, bool(items or unread))
         why = f"no port: {', '.join(unread)}" if unread else ""
         if not items and not portless:
-            return (), why or self._why_nothing(row)
+            return (), why or "no port number"
         guessed = [Item(item.numbers, item.transports or (Transport.TCP,)) for item in items]
-        common = self._common(row, (*remarks, *protocols.remarks), (GUESSED,) if guessed != items else ())
+        doubts = (_guessed(protocols),) if guessed != items else ()
+        common = self._common(row, (*remarks, *protocols.remarks), doubts)
         ports = (*ports_of(guessed), *((Ports(transport, None, None),) for transport in portless))
         return tuple(replace(common, ports=each) for each in ports), why
 
@@ -154,14 +183,25 @@ class RowReader:
             line=row.line,
             unit=unit.text or self._unit,
             doubts=(*ends.doubts, *doubts),
-            remarks=(*remarks, *about_names, *filter(None, [unit.remark]), *ends.remarks),
+            remarks=(
+                *self._of_the_table,
+                *(*remarks, *about_names, *unit.remarks, *ends.remarks, *self._conditions(row)),
+            ),
         )
 
+    def _conditions(self, row: Row) -> Iterator[str]:
+        """What a column that is not read says of when the row counts."""
+        for name, kind, cell in zip(self._names, self._columns, row.cells, strict=False):
+            text = " ".join(cell)
+            if kind is Column.OTHER and sign_of_condition(text):
+                yield from said_more(f"the column {quoted(name, _LONGEST_NAME)} says", text)
+
     def label(self, row: Row) -> str:
-        """What the provenance calls the row: its cell of ports; without one, what else it has."""
-        for column in (Column.PORT, Column.TCP, Column.UDP, Column.SERVICE, Column.PROTOCOL):
-            if cell := self._cell(row, column):
-                return label_of(cell)
+        """What the provenance calls the row: its cells of ports; without one, what else it has."""
+        for columns in ((Column.PORT,), tuple(TRANSPORT_OF), (Column.SERVICE,), (Column.PROTOCOL,)):
+            cells = (cell for kind, cell in zip(self._columns, row.cells, strict=False) if kind in columns)
+            if labels := tuple(dict.fromkeys(filter(None, map(label_of, cells)))):
+                return ", ".join(labels)
         return next((cell[0] for cell in row.cells if cell), "")
 
     def _cell(self, row: Row, column: Column) -> Cell:
@@ -205,14 +245,10 @@ class RowReader:
             return named
         return ip_protocol_in(" ".join((*self._cell(row, Column.PORT), *self._cell(row, Column.SERVICE))))
 
-    def _why_nothing(self, row: Row) -> str:
-        words = set(re.findall("[a-z]+", " ".join(self._cell(row, Column.PROTOCOL)).lower()))
-        return "a protocol that portcheck does not know" if words & _NOT_PROBED else "no port number"
-
     def _service(self, row: Row) -> tuple[str, tuple[str, ...]]:
         """What listens, with its owner behind it where the table has both."""
         names = [read_service(cell) for kind in (Column.SERVICE, Column.OWNER) if (cell := self._cell(row, kind))]
-        remarks = tuple(name.remark for name in names if name.remark)
+        remarks = tuple(remark for name in names for remark in name.remarks)
         texts = [name.text for name in names if name.text] or [self._section]
         return texts[0] if len(texts) == 1 else f"{texts[0]} ({texts[1]})", remarks
 
@@ -244,6 +280,8 @@ class RowReader:
             remarks.append("the source has localhost as well")
         if source.says_more or destination.says_more:
             remarks.append("the source or the destination says more than roles")
+        if source.and_back or destination.and_back:
+            remarks.append("connections go both ways; only one was taken: write the other as well")
         if not source.is_readable and Column.SOURCE in self._columns:
             doubts.append(NO_SOURCE)
         if not to and not is_local and Column.DESTINATION in self._columns:

@@ -11,7 +11,6 @@ from portcheck.documents.importing.page import Block, Heading, Page, Paragraph, 
 Path = tuple[str, ...]
 """Headings from the outermost to the nearest; the page's own title is none of them."""
 
-INTRODUCTION = "Introduction"
 _LONGEST_CAPTION = 60
 
 
@@ -35,12 +34,18 @@ def by_path(page: Page) -> Iterator[tuple[Path, Table | Paragraph]]:
         before = path
 
 
-def names_of(paths: Iterable[Path]) -> Mapping[Path, str]:
+def names_of(paths: Iterable[Path], without_heading: str) -> Mapping[Path, str]:
     """A name for each path that has ports: its last heading, the headings above it that have ports of their own, and
-    as many more as it takes to tell it from the others."""
+    as many more as it takes to tell it from the others. What has no heading is `without_heading`."""
     different = dict.fromkeys(paths)
     tails = Counter(path[start:] for path in different for start in range(len(path)))
-    return {path: _name(path, tails, different) for path in different}
+    return {path: _name(path, tails, different) or without_heading for path in different}
+
+
+def own_name(page: Page) -> str:
+    """The page's great heading or the title in its head; empty where it has neither."""
+    great = [block.text for block in page.blocks if isinstance(block, Heading) and block.level == 1 and block.text]
+    return great[0] if len(great) == 1 else page.title or ""
 
 
 def title_of(page: Page) -> str | None:
@@ -79,7 +84,7 @@ def _name(path: Path, tails: Mapping[Path, int], with_ports: Collection[Path]) -
         tail = path[start:]
         if tails[tail] == 1 and not (start and _says_transport_only(tail[0])):
             return " / ".join(tail)
-    return " / ".join(path) or INTRODUCTION
+    return " / ".join(path)
 
 
 def _says_transport_only(heading: str) -> bool:

@@ -31,15 +31,18 @@ class Mention:
         at: where in the text they begin.
         numbers: the ports; empty for an IP protocol without ports.
         transports: empty when the sentence does not say, or says both of one number.
-        is_limit: "higher than port 1024": a number that is no port itself.
+        why_not: why the number is no port ("higher than port 1024"); empty for a port.
     """
 
     words: str
     at: int
     numbers: tuple[Numbers, ...]
     transports: tuple[Transport, ...]
-    is_limit: bool = False
+    why_not: str = ""
 
+
+LIMIT = "a limit, not a port"
+THOUSANDS = "a number with a thousands comma"
 
 DASH = "[-\u2010-\u2015\u2212]"
 """A hyphen, and what printers put in its place."""
@@ -51,7 +54,10 @@ _ITEMS = rf"{_ITEM}(?:(?:,? (?:and|or) |, ?| ?/ ?){_ITEM})*"
 _ONE_TRANSPORT = r"\b(?:TCP|UDP)\b(?!/IP)"
 _TRANSPORT = rf"{_ONE_TRANSPORT}(?:(?: ?/ ?| and | or ){_ONE_TRANSPORT})?"
 
+_ICMP = r"\bICMP(?:v?[46])?\b"
+
 _PATTERNS = (
+    rf"(?P<icmp>{_ICMP}(?:(?:,? (?:and|or) |, ?| ?/ ?){_ICMP})*)",
     r"\bIP protocol (?:number )?(?P<protocol>[0-9]{1,3})\b",
     rf"(?P<limit>(?:than|above|below) )?(?:(?P<before>{_TRANSPORT}) (?:on )?)?\bports?\b:? (?:numbers? )?"
     rf"(?P<between>(?:in the )?range (?:of |from )?|between |from )?(?:ports )?(?P<items>{_ITEMS})"
@@ -60,6 +66,13 @@ _PATTERNS = (
     rf"(?P<items_slash>{_ITEM}) ?/ ?(?P<slash>{_ONE_TRANSPORT})",
 )
 _MENTION = re.compile("|".join(_PATTERNS), re.IGNORECASE)
+_THOUSANDS = re.compile(
+    rf"(?<![0-9,])[0-9]{{1,2}}[, ]0[0-9]{{2}}(?![0-9,])"
+    rf"|(?<![0-9,])[0-9]{{1,2}},[0-9]{{3}}{_UP_TO}[0-9]{{1,2}},[0-9]{{3}}(?![0-9,])",
+    re.IGNORECASE,
+)
+"""5,000 and 1,100-1,200: no port begins with a zero, and no range goes down. 22,443 is a list of two."""
+
 _SENTENCE = re.compile(r"(?:[^.!?]|[.!?](?![ \n]))+")
 
 
@@ -76,8 +89,13 @@ def mentions(text: str) -> Iterator[Mention]:
                     sentence.start() + found.start(),
                     mention.numbers,
                     mention.transports,
-                    mention.is_limit,
+                    mention.why_not,
                 )
+
+
+def has_thousands(text: str) -> bool:
+    """Whether a number of the text has a comma or a space before its last three digits."""
+    return bool(_THOUSANDS.search(text))
 
 
 def read_numbers(text: str, between: bool = False) -> tuple[Numbers, ...]:
@@ -92,15 +110,19 @@ def read_numbers(text: str, between: bool = False) -> tuple[Numbers, ...]:
 def _mention(found: re.Match[str], around: tuple[Transport, ...]) -> Mention | None:
     """What the words say; `around` is the transport of the sentence, for words that name none themselves."""
     words = found[0].replace("(", "").strip(" /")
+    if found["icmp"]:
+        return Mention(words, 0, (), (Transport.ICMP,))
     if found["protocol"]:
         protocol = IP_PROTOCOLS.get(int(found["protocol"]))
         return None if protocol is None else Mention(words, 0, (), (protocol,))
     items = found["items"] or found["items_directly"] or found["items_slash"]
+    if has_thousands(items):
+        return Mention(words, 0, (), (), THOUSANDS)
     numbers = read_numbers(items, between=bool(found["between"]))
     if not numbers:
         return None
     named = found["before"] or found["behind"] or found["directly"] or found["slash"]
-    return Mention(words, 0, numbers, _transports(named) if named else around, bool(found["limit"]))
+    return Mention(words, 0, numbers, _transports(named) if named else around, LIMIT if found["limit"] else "")
 
 
 def _transports(text: str) -> tuple[Transport, ...]:

@@ -7,17 +7,26 @@ from collections.abc import Iterator
 
 from portcheck.documents.importing.drafting import FROM_TEXT, Draft, Kind
 from portcheck.documents.importing.rows import Entry
+from portcheck.model import Listen
 from portcheck.printable import printable
 from portcheck.wording import plural
 
-_LONGEST = 100
+_LONGEST = 130
 _MOST = 200
 """Lines of one kind: the draft has them all."""
 
 _HEADINGS = {
     Kind.ROW: "Rows that were not read, or not as a whole:",
     Kind.TABLE: "Tables that were not read:",
+    Kind.COLUMN: "Tables of which columns were not read:",
+    Kind.NOTE: "Tables with marks of notes:",
     Kind.TEXT: "In the text, not in a table, and not read:",
+}
+
+
+_RANGES = {
+    Listen.SINGLE: "Short ranges, taken as listen: single; is every port open?",
+    Listen.SOME: "Ranges, taken as listen: some; is every port open?",
 }
 
 
@@ -37,9 +46,24 @@ def _lines(draft: Draft, path: str) -> Iterator[str]:
         [f"line {entry.line}: {_cut(entry.row)} ({_cut(entry.section)})" for entry in looked_at],
     )
     yield from _places("Read, but read it again:", _second_looks(draft.entries))
+    ranges = [entry for entry in draft.entries if entry.is_range]
+    for listen, question in _RANGES.items():
+        asked = [entry for entry in ranges if entry.listens_in_some == (listen is Listen.SOME)]
+        yield from _places(question, _by_range(asked))
     for kind, heading in _HEADINGS.items():
         unread = [each for each in draft.unread if each.kind is kind]
         yield from _places(heading, [f"line {each.line}: {_cut(each.row)}: {_cut(each.why)}" for each in unread])
+
+
+def _by_range(entries: list[Entry]) -> list[str]:
+    """One line for each range: a page may have the same one in every table."""
+    lines: dict[str, list[int]] = {}
+    for entry in entries:
+        lines.setdefault(str(entry.ports[0]), []).append(entry.line)
+    return [
+        f"line {each[0]}: {ports}" + (f", and {plural(len(each) - 1, 'time')} more" if each[1:] else "")
+        for ports, each in lines.items()
+    ]
 
 
 def _second_looks(entries: tuple[Entry, ...]) -> list[str]:

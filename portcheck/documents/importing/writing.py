@@ -14,10 +14,13 @@ from portcheck.model import Ports
 from portcheck.printable import printable
 from portcheck.yaml_input import ScalarNode, yaml_type
 
-_WIDTH = 112
+_WIDTH = 130
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ./()+_-]*")
 """What YAML takes for the text itself wherever it stands; everything else is quoted."""
+
+_IS_SOME = "is every port of the range open? Then write listen: single."
+_IS_SINGLE = "is every port of the range open? If not, write listen: some."
 
 _TITLES = {
     HOST: "TODO: the machines that listen, where the page does not say",
@@ -63,14 +66,14 @@ def _entry(entry: Entry) -> Iterator[str]:
     for remark in entry.remarks:
         yield f"  # TODO, line {entry.line}: {_comment(remark)}"
     if entry.is_range:
-        yield "  # TODO: write listen: single if every port of the range listens."
+        yield f"  # TODO: {_IS_SOME if entry.listens_in_some else _IS_SINGLE}"
     yield f"  - service: {_value(entry.service)}"
     if entry.unit:
         yield f"    unit: {_value(entry.unit)}"
     yield f"    ports: {written(entry.ports)}"
     yield f"    from: [{', '.join(map(_value, entry.sources))}]"
     yield f"    to: [{', '.join(map(_value, entry.to))}]"
-    if entry.is_range:
+    if entry.listens_in_some:
         yield "    listen: some"
     yield f"    provenance: {_place(entry.section, entry.row)}"
     if entry.doubts:
@@ -91,7 +94,7 @@ def _rest(unread: Sequence[Unread]) -> Iterator[str]:
         yield ""
         yield "# TODO, not read:"
     for each in others:
-        yield f"# line {each.line}, {_comment(each.section)}: {_comment(each.row)}: {each.why}"
+        yield f"# line {each.line}, {_comment(each.section)}: {_comment(each.row)}: {_comment(each.why)}"
 
 
 def written(ports: Sequence[Ports]) -> str:
