@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from generator.benchmarks import benchmarks
-from generator.cli_reference import commands
+from generator.cli_reference import commands, sweeps
 from generator.document_pages import tables as document_tables
 from generator.schema_tables import port_json, run_json
 from generator.shown import NETWORKS, Sandbox, sandbox
@@ -37,6 +37,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "reference-format": lambda: format_tables("reference"),
     "run-json": run_json,
     "site-format": lambda: format_tables("site"),
+    "sweeps": sweeps,
     "verdicts": verdicts,
     "words": words,
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,9 +14,10 @@ from jsonschema import Draft202012Validator
 from portcheck import documents
 from portcheck.cli.output import columns
 from portcheck.engine.probe import Transport
-from portcheck.model import Answers, Level, Library, Listen, Provenance, Role
+from portcheck.knowledge import Knowledge, common_tcp_ports
+from portcheck.model import Answers, Level, Library, Listen, Provenance, ReferenceDocument, Role
 from portcheck.ports import parse_ports
-from portcheck.reports import port_json
+from portcheck.reports import port_json, port_text
 from portcheck.vantage import local
 from tests.command import portcheck
 from tests.made_library import part, reference, service
@@ -56,6 +59,8 @@ LIST = reference(
     service("VNC", "5800+"),
     ranges=(part("Well Known Ports", 0, 1023), part("Registered Ports", 1024, 49151)),
 )
+SHIPPED = documents.library()
+BOTH = (Transport.TCP, Transport.UDP)
 
 
 @pytest.fixture(autouse=True)
@@ -76,54 +81,49 @@ PAGES = {
 3268/tcp, in Registered Ports (1024-49151).
 
 Products that need it
-  3268/tcp Global Catalog, Forest (forest-1)
-      from member (and so dc) to ad (and so dc)
-      required
+  Forest (forest-1)
+      3268/tcp Global Catalog: from member to ad; required
+      roles that include one of these: dc
       "Active Directory", row 3268
       "Summary", row 3268 TCP
 
 One of a range of which some ports are used
-  1025-5000/tcp RPC, Forest (forest-1)
-      to ad, mail
-      required; only with Feature relay (--feature relay)
-      2 rows: portcheck documents show forest-1
+  Forest (forest-1)
+      1025-5000/tcp RPC: from member to ad
+      roles that include one of these: dc
+      "Ports", row 1025-5000/tcp
 
-Any port of a range around it may be taken by
-  Chat (Port List)
+--all has more: 2 rows about wide ranges.
 """,
     "389": """\
 389/tcp+udp, in Well Known Ports (0-1023).
 
+What it is called
+  389/tcp+udp LDAP (Port List)
+  Player needs LDAP as well
+  For -e and offers: ldap
+
 Products that need it
-  389/tcp+udp LDAP, Forest (forest-1)
-      from any to ad (and so dc)
-      required
-      answers only who knows a secret
+  Forest (forest-1)
+      389/tcp+udp LDAP: from any to ad; required; answers only who knows a
+        secret
       Note: Every client.
       Doubt: Odd.
+      roles that include one of these: dc
       "Ports", row 389/tcp+udp
 
-What port lists call it
-  389/tcp+udp LDAP: Port List (list)
-      for -e and offers: ldap
-      "Ports", row LDAP
-  Player needs LDAP as well
-
-Where they disagree
-  - Doubtful: LDAP (Forest); see the doubt above.
+--all has more: 1 place in the documents.
 """,
     "25/tcp": """\
 25/tcp, in Well Known Ports (0-1023).
 
 Products that need it
-  25/tcp SMTP, Forest (forest-1)
-      on mail, for the host itself only
-      only with Feature relay (--feature relay)
-      "Ports", row 25/tcp
-  25/tcp SMTP relay, Forest (forest-1)
-      from client (and so dc, member) to mail
-      recommended
-      exists before the product is installed
+  Forest (forest-1)
+      25/tcp SMTP relay: from client to mail; recommended
+      25/tcp SMTP: on mail, for the host itself only; only with Feature relay
+        (--feature relay)
+      exists before the product is installed: SMTP relay
+      roles that include one of these: dc, member
       "Ports", row 25/tcp
 
 Where they disagree
@@ -133,43 +133,36 @@ Where they disagree
     "12345/tcp": """\
 12345/tcp, in Registered Ports (1024-49151).
 
-What port lists call it
-  12345/tcp Italk: Port List (list)
-      also used by Trojans
-      Note: Chat in Japan.
-      "Ports", row Italk
+What it is called
+  12345/tcp Italk, also used by Trojans (Port List)
 
-Any port of a range around it may be taken by
-  Chat (Port List)
+--all has more: 1 note, 1 place in the documents, 1 row about a wide range.
 """,
     "22": """\
 22/tcp+udp, in Well Known Ports (0-1023).
 
-What port lists call it
-  22 (TCP or UDP, not said which) Secure Shell: Port List (list)
-      for -e and offers: ssh
+What it is called
+  22 Secure Shell (Port List)
       Doubt: Cut off.
-      "Ports", row Secure Shell
+  For -e and offers: ssh
 
-Where they disagree
-  - Doubtful: Secure Shell (Port List); see the doubt above.
+--all has more: 1 place in the documents.
 """,
     "4050/tcp": """\
 4050/tcp, in Registered Ports (1024-49151); nothing in the documents names the
 port itself, only ranges around it.
 
 One of a range of which some ports are used
-  1025-5000/tcp RPC, Forest (forest-1)
-      to ad, mail
-      required; only with Feature relay (--feature relay)
-      2 rows: portcheck documents show forest-1
-  4000-4100/tcp Voice, Forest (forest-1)
-      from client (and so dc, member) to mail
-      required
+  Forest (forest-1)
+      1025-5000/tcp RPC: from member to ad
+      4000-4100/tcp Voice: from client to mail
+      1025-5000/tcp RPC: from client to mail; only with Feature relay (--feature
+        relay)
+      roles that include one of these: dc, member
+      "Ports", row 1025-5000/tcp
       "Ports", row 4000-4100/tcp
 
-Any port of a range around it may be taken by
-  Chat (Port List)
+--all has more: 1 row about a wide range.
 """,
     "4/tcp": "Nothing in the documents names 4/tcp; it is in Well Known Ports (0-1023).\n",
     "50000/udp": "Nothing in the documents names 50000/udp.\n",
@@ -177,9 +170,9 @@ Any port of a range around it may be taken by
 gre.
 
 Products that need it
-  gre Tunnel, Forest (forest-1)
-      from client (and so dc, member) to mail
-      required
+  Forest (forest-1)
+      gre Tunnel: from client to mail; required
+      roles that include one of these: dc, member
       "Ports", row gre
 """,
     "esp": "Nothing in the documents names esp.\n",
@@ -201,10 +194,11 @@ rtp: 5000/udp (Port List); 6000/udp (Port List)
 
 5000/udp, in Registered Ports (1024-49151).
 
-What port lists call it
-  5000/udp RTP: Port List (list)
-      for -e and offers: rtp
-      "Ports", row RTP
+What it is called
+  5000/udp RTP (Port List)
+  For -e and offers: rtp
+
+--all has more: 1 place in the documents.
 
 6000/udp, in""",
     "4000-6000": """\
@@ -218,7 +212,7 @@ Ranges
   1025-5000/tcp  some of these: RPC (Forest)
   4000-4001/tcp  Phone (Port List)
   4000-4100/tcp  some of these: Voice (Forest)
-  5800-5899/tcp  from here on: VNC (Port List)
+  5800-5809/tcp  from here on: VNC (Port List)
 
 Any port of a range around them may be taken by
   Chat, Phone (Port List)
@@ -239,6 +233,83 @@ Nothing in the documents names any of these ports.
 }
 """A question to the page, or to how it begins."""
 
+FULL_PAGES = {
+    "389": """\
+389/tcp+udp, in Well Known Ports (0-1023).
+
+What port lists call it
+  389/tcp+udp LDAP: Port List (list)
+      for -e and offers: ldap
+      "Ports", row LDAP
+  Player needs LDAP as well
+
+Products that need it
+  389/tcp+udp LDAP, Forest (forest-1)
+      from any to ad (and so dc)
+      required; answers only who knows a secret
+      Note: Every client.
+      Doubt: Odd.
+      "Ports", row 389/tcp+udp
+
+Where they disagree
+  - Doubtful: LDAP (Forest); see the doubt above.
+""",
+    "3268/tcp": """\
+3268/tcp, in Registered Ports (1024-49151).
+
+Products that need it
+  3268/tcp Global Catalog, Forest (forest-1)
+      from member (and so dc) to ad (and so dc)
+      required
+      "Active Directory", row 3268
+      "Summary", row 3268 TCP
+
+One of a range of which some ports are used
+  1025-5000/tcp RPC, Forest (forest-1)
+      from member (and so dc) to ad (and so dc)
+      "Ports", row 1025-5000/tcp
+  1025-5000/tcp RPC, Forest (forest-1)
+      from client (and so dc, member) to mail
+      only with Feature relay (--feature relay)
+      "Ports", row 1025-5000/tcp
+
+Any port of a range around it may be taken by
+  Chat (Port List)
+""",
+    "4050/tcp": """\
+4050/tcp, in Registered Ports (1024-49151); nothing in the documents names the
+port itself, only ranges around it.
+
+One of a range of which some ports are used
+  1025-5000/tcp RPC, Forest (forest-1)
+      from member (and so dc) to ad (and so dc)
+      "Ports", row 1025-5000/tcp
+  1025-5000/tcp RPC, Forest (forest-1)
+      from client (and so dc, member) to mail
+      only with Feature relay (--feature relay)
+      "Ports", row 1025-5000/tcp
+  4000-4100/tcp Voice, Forest (forest-1)
+      from client (and so dc, member) to mail
+      "Ports", row 4000-4100/tcp
+
+Any port of a range around it may be taken by
+  Chat (Port List)
+""",
+    "12345/tcp": """\
+12345/tcp, in Registered Ports (1024-49151).
+
+What port lists call it
+  12345/tcp Italk: Port List (list)
+      also used by Trojans
+      Note: Chat in Japan.
+      "Ports", row Italk
+
+Any port of a range around it may be taken by
+  Chat (Port List)
+""",
+}
+"""The same with --all."""
+
 
 @pytest.mark.parametrize("question", PAGES)
 def test_the_page_of_a_port(question: str) -> None:
@@ -248,6 +319,118 @@ def test_the_page_of_a_port(question: str) -> None:
     assert (done.out if expected.endswith("\n") else done.out[: len(expected)]) == expected
 
 
+@pytest.mark.parametrize("question", FULL_PAGES)
+def test_everything_about_a_port(question: str) -> None:
+    done = portcheck("explain", question, "--all")
+    assert (done.status, done.out) == (0, FULL_PAGES[question])
+
+
+def made(monkeypatch: pytest.MonkeyPatch, *rows: Any, listed: ReferenceDocument = LIST) -> None:
+    library = Library((document(*rows, id="forest-1", title="Forest Ports", product="Forest", roles=ROLES),), (listed,))
+    monkeypatch.setattr(documents, "library", lambda also=(): library)
+
+
+def test_rows_that_say_the_same_are_one_line_and_their_roles_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(
+        monkeypatch,
+        row("7/tcp", "client", "mail", service="RPC", present_before_install=True),
+        row("7/tcp", "client", "ad", service="RPC", doubt="Odd.", present_before_install=True),
+        row("7/tcp", "member", "ad", service="RPC", doubt="Odd.", present_before_install=True),
+        row("7/tcp", "client", "ad", service="Echo", note="Old.", present_before_install=True),
+        row("7/tcp", "client", "mail", service="Echo", note="Old.", when="relay", present_before_install=True),
+    )
+    assert (
+        portcheck("explain", "7/tcp").out
+        == """\
+7/tcp, in Well Known Ports (0-1023).
+
+Products that need it
+  Forest (forest-1)
+      7/tcp RPC: from client to mail, ad; required
+      Doubt (ad): Odd.
+      7/tcp RPC: from member to ad; required
+      Doubt: Odd.
+      7/tcp Echo: from client to ad; required
+      7/tcp Echo: from client to mail; only with Feature relay (--feature relay)
+      exists before the product is installed
+      roles that include one of these: dc, member
+      "Ports", row 7/tcp
+
+--all has more: 1 note.
+"""
+    )
+
+
+def test_what_a_product_must_have_is_kept_of_many_rows_and_the_others_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made(
+        monkeypatch,
+        *(row("7/tcp", "client", "mail", service=f"Extra {n}", when="relay") for n in range(5)),
+        *(row("7/tcp", "client", "mail", service=f"Service {n}") for n in range(20)),
+    )
+    page = portcheck("explain", "7/tcp").out
+    assert [line for line in page.splitlines() if line.startswith("      7/tcp")] == [
+        f"      7/tcp Service {n}: from client to mail; required" for n in range(12)
+    ]
+    assert "      and 13 more rows\n" in page
+    assert "--all has more: 13 rows." in page
+    assert portcheck("explain", "7/tcp", "--all").out.count("Extra") == 5
+
+
+def test_what_lists_call_a_port_is_one_line_each_and_never_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(
+        monkeypatch,
+        listed=reference(
+            service("Waste", "1337", remarks="not-registered", note="Men and Mice DNS has it."),
+            *(service(f"Game {n}", "1337") for n in range(20)),
+        ),
+    )
+    page = portcheck("explain", "1337/tcp").out
+    assert page.count("  1337/tcp Game") == 11
+    assert "  1337/tcp Waste, not registered for it (Port List)\n      Note: Men and Mice DNS has it.\n" in page
+    assert "9 names" in page
+    assert portcheck("explain", "1337/tcp", "--all").out.count("  1337/tcp Game") == 20
+
+
+def test_a_range_out_of_which_programs_choose_is_left_out_where_something_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide = service("Chat", ">=1024"), service("Call", ">=2000<=2500"), service("Named", "1500")
+    made(
+        monkeypatch,
+        row("1025-1500/tcp", "client", "mail", service="Tasks", listen=Listen.SOME),
+        row("1400-4000/tcp", "client", "mail", service="Old RPC", listen=Listen.SOME, when="relay"),
+        listed=reference(*wide),
+    )
+    assert "Chat" not in portcheck("explain", "1100/tcp").out, "one of the Tasks"
+    assert "Call (Port List)" in portcheck("explain", "2222/tcp").out, "narrow"
+    assert "Chat" not in portcheck("explain", "2222/tcp").out
+    assert "Chat (Port List)" in portcheck("explain", "9999/tcp").out, "nothing else"
+    named = portcheck("explain", "1500/tcp").out
+    assert "Tasks" in named
+    assert "Old RPC" not in named
+    assert "--all has more: 1 place in the documents, 2 rows about wide ranges." in named
+    assert "Old RPC" in portcheck("explain", "3000/tcp").out, "nothing names the port itself"
+    assert {"Old RPC", "Chat"} <= set(re.findall("Old RPC|Chat", portcheck("explain", "1500/tcp", "--all").out))
+
+
+def test_a_wide_range_is_cut_short_unless_everything_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(
+        monkeypatch,
+        listed=reference(
+            *(service(f"Service {n}", str(n)) for n in range(1, 101)),
+            *(service(f"Group {n}", f"{n}-{n + 1}") for n in range(1, 51)),
+        ),
+    )
+    short, everything = (portcheck("explain", "1-200/tcp", *options).out for options in ([], ["--all"]))
+    assert short.count("\n") <= 60
+    assert "  36/tcp   Service 36 (Port List)\n  and 64 more: --all\n" in short
+    assert "  12-13/tcp  Group 12 (Port List)\n  and 38 more: --all\n" in short
+    assert (everything.count("Service"), everything.count("Group")) == (100, 50)
+    assert "more" not in everything
+
+
 def test_several_ports_have_a_page_each() -> None:
     assert portcheck("explain", "22,25/tcp").out == "\n".join(
         portcheck("explain", question).out for question in ("22/tcp", "25/tcp")
@@ -255,8 +438,9 @@ def test_several_ports_have_a_page_each() -> None:
 
 
 @pytest.mark.parametrize("question", PAGES)
-def test_no_line_is_wider_than_the_terminal(question: str) -> None:
-    assert all(len(line) <= columns() for line in portcheck("explain", question).out.splitlines())
+@pytest.mark.parametrize("options", [[], ["--all"]], ids=["short", "all"])
+def test_no_line_is_wider_than_the_terminal(question: str, options: list[str]) -> None:
+    assert all(len(line) <= columns() for line in portcheck("explain", question, *options).out.splitlines())
 
 
 OWN = """\
@@ -286,8 +470,8 @@ def test_documents_of_ones_own_are_read_as_well(tmp_path: Path) -> None:
     listed.write_text(OWN_LIST, encoding="utf-8")
     done = portcheck("explain", "4/tcp", "-d", str(product), "-d", str(listed))
     assert done.status == 0
-    assert "4/tcp Mine, Own (own)" in done.out
-    assert "4/tcp Ours: Own List (own-list)" in done.out
+    assert "  Own (own)\n      4/tcp Mine: from any to node; required\n" in done.out
+    assert "  4/tcp Ours (Own List)\n  also called Mine (Own)\n  For -e and offers: ours\n" in done.out
     assert portcheck("explain", "ours", "-d", str(listed)).out.startswith("ours: 4/tcp (Own List)\n")
     assert portcheck("explain", "ours").status == 2
 
@@ -301,8 +485,8 @@ def test_nothing_of_a_document_reaches_the_terminal_as_it_is(monkeypatch: pytest
     )
     listed = reference(service(f"f{bad}", "4 4-5", note=f"g{bad}"), title=f"h{bad}", ranges=(part(f"i{bad}", 0, 9),))
     monkeypatch.setattr(documents, "library", lambda also=(): Library((nasty,), (listed,)))
-    for question in ("4/tcp", "1-9"):
-        done = portcheck("explain", question)
+    for question in (["4/tcp"], ["4/tcp", "--all"], ["1-9"]):
+        done = portcheck("explain", *question)
         assert done.status == 0
         assert all(line.isprintable() for line in done.out.splitlines())
         assert r"a\x1b[31m\u202e" in done.out
@@ -333,3 +517,15 @@ def test_the_answer_for_programs_has_what_the_page_has() -> None:
     assert [name["service"] for name in port["dynamic"]] == ["Chat"]
     (survey,) = json.loads(portcheck("explain", "20-25/tcp", "--format", "json").out)["surveys"]
     assert [each["port"] for each in survey["named"]] == [22, 25]
+
+
+# ---------------------------------------------------------------------------------- the documents that ship
+
+
+def test_the_pages_of_the_documents_that_ship_are_short() -> None:
+    known = Knowledge(SHIPPED)
+    ports = {number for each in common_tcp_ports(SHIPPED) for number in each.numbers()} | {53, 123, 137, 161}
+    pages = {number: port_text.render(str(number), [], [known.about(BOTH, number)]) for number in ports}
+    assert {number: page for number, page in pages.items() if page.count("\n") > 60} == {}
+    for first, last in ((1, 65535), (1, 1023), (1024, 49151)):
+        assert port_text.render("", [], [known.survey(BOTH, first, last)]).count("\n") <= 62

@@ -78,8 +78,18 @@ KNOWN_FOR: dict[str, tuple[tuple[Document | ReferenceDocument, ...], str, str | 
         "Napster, peer-to-peer; Data Protector (Port List); Infoseek (First)",
     ),
     "a range of a list": ((reference(service("BitTorrent", "6881-6889")),), "6885/tcp", "BitTorrent (Port List)"),
-    "a port and some after it": ((reference(service("VNC", "5800+")),), "5899/tcp", "VNC (Port List)"),
-    "not endlessly after it": ((reference(service("VNC", "5800+")),), "5900/tcp", None),
+    "a port and some after it": ((reference(service("VNC", "5800+")),), "5809/tcp", "VNC (Port List)"),
+    "not endlessly after it": ((reference(service("VNC", "5800+")),), "5810/tcp", None),
+    "the port itself before a port that others count on from": (
+        (reference(service("VNC", "5800+"), service("Voice", "5000-6000"), service("Web", "5805")),),
+        "5805/tcp",
+        "Web; Voice; VNC (Port List)",
+    ),
+    "the port from which others count on": (
+        (reference(service("Voice", "5000-6000"), service("VNC", "5800+")),),
+        "5800/tcp",
+        "VNC; Voice (Port List)",
+    ),
     "chosen at run time": ((reference(service("Citrix", "1494 >=1023")),), "2000/tcp", None),
     "a fixed port in between": ((reference(service("Citrix", "1494 >=1023")),), "1494/tcp", "Citrix (Port List)"),
     "some of a range": ((shop(row("1024-2000/tcp", listen=Listen.SOME)),), "1500/tcp", None),
@@ -218,6 +228,12 @@ def test_everything_about_a_port() -> None:
     assert [n.service.service for n in knowledge(product, listed).about(BOTH, 3268).namings] == ["GC", "Other"]
 
 
+def test_names_for_the_port_itself_come_first() -> None:
+    listed = reference(service("VNC", "5800+"), service("Voice", "5000-6000"), service("Web", either="5805"))
+    about = knowledge(listed).about(BOTH, 5805)
+    assert [naming.service.service for naming in about.namings] == ["Web", "Voice", "VNC"]
+
+
 def test_roles_of_other_documents_that_include_one_are_named_in_full() -> None:
     roles = {"member": Role("member", "Member", includes=("client",)), "client": Role("client", "C", external=True)}
     other = document(id="other", roles=roles)
@@ -256,12 +272,28 @@ DISAGREEMENTS: dict[str, tuple[tuple[Document | ReferenceDocument, ...], list[tu
         (reference(service("Doom", "80"), service("Web", "80")), shop(row("80/tcp", service="Web Server"))),
         [],
     ),
-    "words that say nothing": (
-        (reference(service("Doom server", "80")), shop(row("80/tcp", service="Print server"))),
+    "another name in a product": (
+        (reference(service("Remote Desktop", "80")), shop(row("80/tcp", service="Terminal Services"))),
+        [],
+    ),
+    "another title in a list": (
+        (reference(service("Windows NetShow", "80")), reference(service("MMS", "80"), id="other", title="Other")),
+        [],
+    ),
+    "other short names": (
+        (
+            reference(service("Doom server", "80", names="doom", by_name="80/tcp")),
+            reference(
+                service("Print server", "80", names="printer", by_name="80/tcp"),
+                service("Untold", "80"),
+                id="other",
+                title="Other",
+            ),
+        ),
         [
             (
                 Kind.DIFFERENT_NAMES,
-                "Different names: Doom server (Port List); Print server (Shop). They may be different services.",
+                "Different names: Doom server (Port List); Print server (Other). They may be different services.",
             )
         ],
     ),
@@ -326,6 +358,27 @@ def test_where_the_documents_disagree(
     assert [(each.kind, each.text) for each in found] == expected
 
 
+ALSO_CALLED: dict[str, tuple[tuple[Document | ReferenceDocument, ...], tuple[str, ...]]] = {
+    "no list has a name": ((shop(row("80/tcp", service="Web")),), ()),
+    "a list has the same name": ((reference(service("Web", "80")), shop(row("80/tcp", service="Web server"))), ()),
+    "other names, by product": (
+        (
+            reference(service("Remote Desktop", "80")),
+            shop(row("80/tcp", service="Terminal Services"), row("80/tcp", service="Sharing")),
+            shop(row("80/tcp", service="Doom"), row("80/tcp", service="Desktop"), id="b", product="B"),
+        ),
+        ("Terminal Services, Sharing (Shop)", "Doom (B)"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("library", "names"), ALSO_CALLED.values(), ids=ALSO_CALLED)
+def test_what_products_call_a_port_besides(
+    library: tuple[Document | ReferenceDocument, ...], names: tuple[str, ...]
+) -> None:
+    assert knowledge(*library).about((TCP,), 80).also_called == names
+
+
 # ------------------------------------------------------------------------------------------------- a range
 
 
@@ -380,15 +433,36 @@ def test_the_ports_of_a_common_sweep() -> None:
         ),
         reference(service("Last", "65535 24"), id="other"),
     )
-    found = ", ".join(map(str, common_tcp_ports(lists)))
-    assert found == "22-24/tcp, 407/tcp, 1417-1420/tcp, 1494/tcp, 2000-2015/tcp, 5800/tcp, 65535/tcp"
-    assert common_tcp_ports(()) == ()
+    products = (
+        shop(
+            row("1433/tcp", service="Database"),
+            row("1434/udp", service="Browser"),
+            row("5985/tcp", service="Management", when="remote"),
+            row("7070/tcp", "localhost", service="Inner"),
+            row("9000-9003/tcp", service="Group"),
+            row("10000-10100/tcp", service="Tasks", listen=Listen.SOME),
+            row("gre", service="Tunnel"),
+        ),
+    )
+    assert [str(ports) for ports in common_tcp_ports(Library(products, lists))] == [
+        "22-24/tcp",
+        "407/tcp",
+        "1417-1420/tcp",
+        "1433/tcp",
+        "1494/tcp",
+        "2000-2015/tcp",
+        "5800/tcp",
+        "5985/tcp",
+        "7070/tcp",
+        "65535/tcp",
+    ]
+    assert common_tcp_ports(Library((), ())) == ()
 
 
 @PATIENT
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5))
 def test_common_ports_are_merged_and_ascending(cells: list[tuple[str, str, str]]) -> None:
-    found = common_tcp_ports([reference(*(service(f"s{n}", *each) for n, each in enumerate(cells)))])
+    found = common_tcp_ports(Library((), (reference(*(service(f"s{n}", *each) for n, each in enumerate(cells))),)))
     bounds = [(ports.first or 0, ports.last or 0) for ports in found]
     assert all(last + 1 < first for (_, last), (first, _) in pairwise(bounds))
 
@@ -475,8 +549,9 @@ def test_the_shipped_documents_know_what_the_design_promises() -> None:
 
 
 def test_a_common_sweep_has_the_everyday_ports_and_no_dynamic_ones() -> None:
-    numbers = {number for ports in common_tcp_ports(documents.references()) for number in ports.numbers()}
+    numbers = {number for ports in common_tcp_ports(documents.library()) for number in ports.numbers()}
     assert numbers >= {21, 22, 23, 25, 80, 110, 143, 389, 443, 445, 587, 993, 995, 3389, 5900, 8080, 12345}
+    assert numbers >= {1433, 3268, 5985, 61003}, "the products' own"
     assert not numbers & {1558, 49152, 65535}
     assert len(numbers) < 1000
 

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, get_args, get_type_hints
 
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
+from portcheck import documents
 from portcheck.cli.app import app
+from portcheck.knowledge import common_tcp_ports
+from portcheck.model import SweepKind
 
 _Command = Callable[..., Any]
+
+_SWEEPS: Mapping[SweepKind, tuple[str, str, str]] = {
+    SweepKind.DOCUMENTED: (
+        "`documented`",
+        "the single TCP ports of the selected documents, on every host",
+        "the default with a document or a site",
+    ),
+    SweepKind.COMMON: (
+        "`common`",
+        "the TCP ports that portcheck's own documents name, products and port lists alike: {common}",
+        "an audit",
+    ),
+    SweepKind.PORTS: ("`1-1024,8080`", "these TCP ports", "you know what you look for"),
+    SweepKind.ALL: ("`all`", "every TCP port, 1 to 65535", "once, after an install"),
+    SweepKind.NONE: ("`none`", "nothing", "the default with `-e` alone"),
+}
+"""What to write, what it looks at, when to use it; a kind that is missing ends the generation."""
+
+
+def sweeps() -> str:
+    """The values of --sweep."""
+    common = sum(len(ports.numbers()) for ports in common_tcp_ports(documents.library()))
+    lines = (
+        " | ".join(_SWEEPS[kind]).format(common=f"some {round(common, -1)}")
+        for kind in sorted(SweepKind, key=list(_SWEEPS).index)
+    )
+    return "| `--sweep` | looks at | when |\n|---|---|---|\n" + "".join(f"| {line} |\n" for line in lines)
 
 
 def commands() -> str:

@@ -80,15 +80,23 @@ NO_HOST = Answer(PortState.FILTERED, Reason.HOST_UNREACH, 113, (3, 1), _ROUTER, 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The example's masters, agents and firewalls; `faults` are (address, port) to what they answer instead."""
+    """The example's masters, agents and firewalls.
+
+    Attributes:
+        faults: what an address and port answer instead.
+        silent: hosts with a firewall that drops what nothing listens for, by address: the ports that are open.
+    """
 
     faults: Mapping[tuple[str, int], Answer] = field(default_factory=dict)
     installed: bool = True
+    silent: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def answer(self, address: str, port: int) -> Answer:
         """What this port of this address answers to the machine of the example."""
         if (address, port) in self.faults:
             return self.faults[address, port]
+        if address in self.silent:
+            return OPEN if port in self.silent[address] else SILENCE
         if address not in (*MASTERS, *AGENTS):
             return NO_HOST
         return OPEN if self.installed and port in _listening("master" if address in MASTERS else "agent") else RESET
@@ -103,12 +111,19 @@ _FAULTY = {
     ("10.0.2.12", 8080): OPEN,
 }
 
+_DOMAIN = {
+    "10.0.3.10": frozenset({53, 88, 135, 389, 445, 464, 593, 636, 3268, 3389, 5985, 9389}),
+    "10.0.3.20": frozenset({135, 445, 1433, 3389, 5985}),
+}
+"""A domain controller on which nothing answers on 3269, and a file server with a database that nobody asked for."""
+
 NETWORKS: Mapping[str, Network] = {
     "healthy": Network(),
     "faulty": Network(_FAULTY),
     "repaired": Network({("10.0.2.12", 8080): OPEN}),
     "bare": Network({("10.0.1.12", 8080): OPEN, **_EVERY_MASTER_DROPS_5050}, installed=False),
     "bare and right": Network(installed=False),
+    "windows": Network(silent=_DOMAIN),
     "with guests": Network({("10.0.1.11", 12345): OPEN, ("10.0.1.11", 5900): OPEN}),
 }
 """By the name that a page says in `<!-- shown: NAME -->`."""

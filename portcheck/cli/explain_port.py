@@ -21,8 +21,11 @@ _NUMBERS_ALONE = re.compile(r"[0-9][0-9 ,-]*")
 _FORMATS = ("terminal", "json")
 
 
-def explain_port(question: str, own: list[str], report_format: str = "terminal") -> int:
-    """Print everything that the shipped documents, and a user's `own`, say of the ports in question.
+def explain_port(question: str, own: list[str], report_format: str = "terminal", everything: bool = False) -> int:
+    """Print what the shipped documents, and a user's `own`, say of the ports in question.
+
+    Args:
+        everything: rows that say the same are not merged, and nothing is left out; JSON has everything always.
 
     Raises:
         PortcheckError: it is neither ports nor a service that anybody knows; or a document that cannot be used.
@@ -38,7 +41,7 @@ def explain_port(question: str, own: list[str], report_format: str = "terminal")
         say(port_json.render(question, said))
     else:
         meanings = [str(candidate) for candidate in named]
-        say(port_text.render(question, meanings, said, columns()))
+        say(port_text.render(question, meanings, said, columns(), everything))
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from portcheck.engine.probe import Transport
 from portcheck.knowledge.common import common_tcp_ports
-from portcheck.knowledge.disagreements import disagreements
+from portcheck.knowledge.disagreements import also_called, disagreements
 from portcheck.knowledge.phrases import phrase
 from portcheck.knowledge.port_index import PortIndex, PortSet
 from portcheck.knowledge.said import About, InRange, Naming, Need, Survey, Use
@@ -29,6 +29,8 @@ class Knowledge:
         self._some_of: PortIndex[Need] = PortIndex()
         self._namings: PortIndex[Naming] = PortIndex()
         self._dynamic: PortIndex[Naming] = PortIndex()
+        self._users: dict[tuple[str, Transport, str], list[KnownService]] = {}
+        """List, transport and service to the rows that need its ports as well."""
         roles = including(library.documents)
         for need in (need for document in library.documents for need in _needs_of(document, roles)):
             index = self._some_of if need.some_of_a_range else self._needs
@@ -36,17 +38,21 @@ class Knowledge:
         for naming in (Naming(reference, row) for reference in library.references for row in reference.services):
             self._namings.add(naming, _port_sets(naming.service.ports, dynamic=False))
             self._dynamic.add(naming, _port_sets(naming.service.ports, dynamic=True))
+            for transport, used in naming.service.uses:
+                self._users.setdefault((naming.reference.id, transport, used), []).append(naming.service)
 
     def known_for(self, transport: Transport, port: int) -> str | None:
         """What is known to use this very port, as one phrase; ranges out of which any port is taken name nothing."""
-        # A row for this port says more of it than a range of a thousand ports does.
-        namings = sorted(self._namings.at((transport,), port), key=lambda naming: _width(naming, transport, port))
-        return phrase(namings, self._needs.at((transport,), port))
+        return phrase(self._namings_at((transport,), port), self._needs.at((transport,), port))
 
     def about(self, transports: tuple[Transport, ...], port: int | None) -> About:
         """Everything that is known of a port, or of a protocol without ports."""
         asked = self._said_of(transports, port)
-        return replace(asked, disagreements=disagreements(asked, self._said_of(_WITH_PORTS, port)))
+        return replace(
+            asked,
+            also_called=also_called(asked),
+            disagreements=disagreements(asked, self._said_of(_WITH_PORTS, port)),
+        )
 
     def survey(self, transports: tuple[Transport, ...], first: int, last: int) -> Survey:
         """What has a name from `first` to `last`, and which ranges meet these ports."""
@@ -54,7 +60,7 @@ class Knowledge:
         return survey(transports, first, last, rows, tuple(self._parts(first, last)))
 
     def _said_of(self, transports: tuple[Transport, ...], port: int | None) -> About:
-        namings = self._namings.at(transports, port)
+        namings = self._namings_at(transports, port)
         return About(
             port=port,
             transports=transports,
@@ -62,9 +68,26 @@ class Knowledge:
             some_of=self._some_of.at(transports, port),
             namings=namings,
             dynamic=self._dynamic.at(transports, port),
-            uses=tuple(_uses(namings, transports, port)) if port is not None else (),
+            uses=tuple(self._uses(namings, transports, port)) if port is not None else (),
             ranges=tuple(self._parts(port, port)) if port is not None else (),
         )
+
+    def _namings_at(self, transports: tuple[Transport, ...], port: int | None) -> tuple[Naming, ...]:
+        """The nearest first: a row for this port says more of it than a range of a thousand ports does."""
+        found = self._namings.at(transports, port)
+        if port is None:
+            return found
+        return tuple(
+            sorted(found, key=lambda naming: min(_distance(item, port) for item in naming.at(transports, port)))
+        )
+
+    def _uses(self, namings: Iterable[Naming], transports: tuple[Transport, ...], port: int) -> Iterator[Use]:
+        """The rows of the same lists that need these services' ports as well."""
+        for naming in namings:
+            carriers = {carrier for item in naming.at(transports, port) for carrier in _carriers(item)}
+            keys = ((naming.reference.id, transport, naming.service.service) for transport in _WITH_PORTS)
+            users = (user for key in keys if key[1] in carriers for user in self._users.get(key, ()))
+            yield from (Use(Naming(naming.reference, user), naming.service) for user in dict.fromkeys(users))
 
     def _parts(self, first: int, last: int) -> Iterator[InRange]:
         for reference in self._library.references:
@@ -86,10 +109,11 @@ def _including_roles(document: Document, names: Iterable[str], roles: Including)
     return tuple(sorted(key.removeprefix(f"{document.id}:") for key in more))
 
 
-def _width(naming: Naming, transport: Transport, port: int) -> int:
-    """Of the narrowest of its port sets with this port."""
-    having = (item for item in naming.service.ports if item.carries(transport) and port in item)
-    return min(item.last - item.first for item in having if item.spread is not Spread.DYNAMIC)
+def _distance(item: KnownPorts, port: int) -> tuple[bool, int]:
+    """Small where the entry is about this very port; "5900+" says least of all ports but its first."""
+    if item.spread is Spread.ONWARD:
+        return item.first != port, 0
+    return False, item.last - item.first
 
 
 def _port_sets(ports: Iterable[KnownPorts], dynamic: bool) -> Iterator[PortSet]:
@@ -98,18 +122,5 @@ def _port_sets(ports: Iterable[KnownPorts], dynamic: bool) -> Iterator[PortSet]:
             yield from ((transport, item.first, item.last) for transport in _carriers(item))
 
 
-def _uses(namings: Iterable[Naming], transports: tuple[Transport, ...], port: int) -> Iterator[Use]:
-    """The rows of the same lists that need these services' ports as well."""
-    for naming in namings:
-        known = naming.at(transports, port)
-        for other in naming.reference.services:
-            if any(_needs_it(other, naming.service, transport) for item in known for transport in _carriers(item)):
-                yield Use(Naming(naming.reference, other), naming.service)
-
-
 def _carriers(item: KnownPorts) -> tuple[Transport, ...]:
     return _WITH_PORTS if item.transport is None else (item.transport,)
-
-
-def _needs_it(other: KnownService, service: KnownService, transport: Transport) -> bool:
-    return (transport, service.service) in other.uses

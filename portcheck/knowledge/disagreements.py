@@ -36,8 +36,21 @@ def disagreements(about: About, both: About) -> tuple[Disagreement, ...]:
     return tuple(Disagreement(kind, text) for kind, find in _FINDERS.items() for text in find(about, both))
 
 
-def _different_names(about: About, both: About) -> Iterator[str]:
+def also_called(about: About) -> tuple[str, ...]:
+    """Services of products that no list's name seems to be about, by product; none where no list has a name."""
     rows = _rows(about)
+    families = _families(rows)
+    listed_too = {family for row, family in zip(rows, families, strict=True) if isinstance(row, Naming)}
+    names: dict[str, dict[str, None]] = {}
+    for row, family in zip(rows, families, strict=True):
+        if listed_too and family not in listed_too:
+            names.setdefault(_source(row), {})[_name(row)] = None
+    return tuple(f"{listed(list(of_source))} ({source})" for source, of_source in names.items())
+
+
+def _different_names(about: About, both: About) -> Iterator[str]:
+    """Lists that have short names for the port, and none in common. Other names may mean the same service."""
+    rows = [naming for naming in about.namings if naming.service.names][:_MAX_ROWS]
     families: dict[str, set[int]] = {}
     names: dict[str, dict[str, None]] = {}
     for row, family in zip(rows, _families(rows), strict=True):
@@ -84,10 +97,11 @@ def _contradict(mine: _Carried, theirs: _Carried, lists: set[str]) -> bool:
 
 
 def _warned_of(about: About, both: About) -> Iterator[str]:
-    for naming in about.namings if about.needs else ():
+    needed = _needs(about.needs)
+    for naming in about.namings[:_MAX_ROWS] if about.needs else ():
         words = [REMARK_WORDS[remark] for remark in naming.service.remarks if remark in _WARNINGS]
         if words:
-            yield f"{_said_by(naming)}: {', '.join(words)}. Needed all the same: {_needs(about.needs)}."
+            yield f"{_said_by(naming)}: {', '.join(words)}. Needed all the same: {needed}."
 
 
 def _doubtful(about: About, both: About) -> Iterator[str]:

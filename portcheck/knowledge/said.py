@@ -122,7 +122,9 @@ class About:
         port: None for a protocol without ports.
         needs: product rows that want this very port.
         some_of: product rows with a range around it of which some ports are used.
-        namings: rows of port lists that give it a name.
+        namings: rows of port lists that give it a name, those that are about the port alone first.
+        also_called: what products have there under a name that is none of these, as `Marathon, Mesos (DC/OS)`;
+            another name for the same, or another service: names cannot tell.
         dynamic: rows of port lists that take any port of a range around it.
         uses: rows of port lists that need one of `namings`.
     """
@@ -132,6 +134,7 @@ class About:
     needs: tuple[Need, ...] = ()
     some_of: tuple[Need, ...] = ()
     namings: tuple[Naming, ...] = ()
+    also_called: tuple[str, ...] = ()
     dynamic: tuple[Naming, ...] = ()
     uses: tuple[Use, ...] = ()
     ranges: tuple[InRange, ...] = ()

@@ -6,7 +6,7 @@ from portcheck.engine.probe import Transport
 from portcheck.model import NamedPorts, PortcheckError, Sweep, SweepKind
 from portcheck.ports import PortsError, parse_ports
 from portcheck.printable import quoted
-from portcheck.scoping.services import port_lists, ports_of_service
+from portcheck.scoping.services import ports_of_service
 from portcheck.service_names import parse_service
 
 _SWEEPS = {kind.value: kind for kind in (SweepKind.NONE, SweepKind.DOCUMENTED, SweepKind.ALL)}
@@ -43,9 +43,10 @@ def parse_sweep(text: str) -> Sweep:
     if stripped in _SWEEPS:
         return Sweep(_SWEEPS[stripped])
     if stripped == SweepKind.COMMON:
-        from portcheck.knowledge import common_tcp_ports  # most checks need no word of any port list
+        from portcheck import documents  # most checks need no word of documents that they do not name
+        from portcheck.knowledge import common_tcp_ports
 
-        return Sweep(SweepKind.COMMON, common_tcp_ports(port_lists()))
+        return Sweep(SweepKind.COMMON, common_tcp_ports(documents.library()))
     forms = "write none, documented, common, all, or TCP ports such as 1-1024,8080"
     if not stripped[:1].isdigit():
         raise PortcheckError(f"--sweep {quoted(text)}: {forms}")
