@@ -35,8 +35,12 @@ _PORT_FINDINGS = {
 }
 
 
-def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase) -> Answer:
-    """One word and one sentence for the whole run; waived findings do not count."""
+def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase, ranges: int = 0) -> Answer:
+    """One word and one sentence for the whole run; waived findings do not count.
+
+    Args:
+        ranges: how many ranges of the documents were not tested, because nothing has to listen there.
+    """
     word = _WORDS[summary.exit_status]
     if not verdicts:
         return Answer(word, "Nothing was checked.")
@@ -49,7 +53,7 @@ def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase) -> Ans
     elif summary.exit_status == 3:
         parts = _open_questions(counted, required)
     else:
-        parts = _all_well(there, required, summary, phase)
+        parts = _all_well(there, required, summary, phase, ranges)
     return Answer(word, _sentence(parts))
 
 
@@ -62,8 +66,9 @@ def _of_required(number: int, required: int) -> str:
 
 def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
     said_of = False
+    flows = [v for v in failed if v.check.expect is Expect.REACHABLE]
     for finding, words in _FLOW_FINDINGS.items():
-        number = sum(v.finding is finding for v in failed)
+        number = sum(v.finding is finding for v in flows)
         if number:
             subject = f"{number:,}" if said_of else _of_required(number, required)
             said_of = True
@@ -72,6 +77,9 @@ def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
         number = sum(v.finding is finding for v in failed)
         if number:
             yield f"{plural(number, noun)} {are(number)} {words}"
+    taken = sum(v.finding is Finding.OCCUPIED for v in failed) - sum(v.finding is Finding.OCCUPIED for v in flows)
+    if taken:
+        yield f"{plural(taken, 'port')} that the product needs {are(taken)} in use already"
     if others := sum(v.finding not in {*_FLOW_FINDINGS, *_PORT_FINDINGS} for v in failed):
         yield f"{plural(others, 'other check')} failed"
 
@@ -110,12 +118,17 @@ def _untested_kinds(flows: list[Verdict]) -> str:
     return "" if Transport.TCP in kinds else f" ({' and '.join(sorted(kind.upper() for kind in kinds))})"
 
 
-def _all_well(verdicts: list[Verdict], required: list[Verdict], summary: Summary, phase: Phase) -> Iterator[str]:
+def _all_well(
+    verdicts: list[Verdict], required: list[Verdict], summary: Summary, phase: Phase, ranges: int
+) -> Iterator[str]:
     accepted = sum(v.outcome is Outcome.PASS for v in required)
     one, many = _WELL[phase]
     if accepted:
         yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
     yield from _looked_at(verdicts, "other port" if required else "port")
+    if ranges:
+        paths = "path to 1 range" if ranges == 1 else f"paths to {ranges:,} ranges"
+        yield f"the {paths} of ports {are(ranges)} not tested"
     if summary.warned:
         yield plural(summary.warned, "warning")
     if summary.waived:
@@ -131,7 +144,7 @@ def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
     unknown = _checks(v for v in others if v.outcome is not Outcome.PASS) - opened
     judged = _checks(others) - unknown
     if opened:
-        yield f"{opened:,} of {plural(len(others), noun)} looked at {are(opened)} open, see below"
+        yield f"{opened:,} of {plural(_checks(others), noun)} looked at {are(opened)} open, see below"
     elif judged:
         yield f"the {noun} looked at is not open" if judged == 1 else f"none of {judged:,} {noun}s looked at is open"
     if unknown:

@@ -239,6 +239,8 @@ class Document:
     rare_features: tuple[str, ...] = ()
     """Those that are taken as not in use where nobody says so."""
     units: UnitKind = UnitKind.SYSTEMD
+    path: str | None = None
+    """Of a user's own file, as she wrote it; None for a shipped one."""
     not_checkable: tuple[NotCheckable, ...] = ()
     notices: tuple[str, ...] = ()
     silent_when_closed: bool = False
@@ -510,6 +512,7 @@ class Check:
         documents: ids of those rows' documents; empty for ports asked for by hand.
         present: exists before the install, so the rows of the installed phase apply.
         named_for: roles that may reach this port although we may not.
+        one_of_a_range: what is named for them is a range of which some ports are used, not this very port.
         known_as: what the documents have on this port, there or elsewhere ("Marathon on master").
         probe: what to send; None when nothing can be, and then `unmeasured` says why.
     """
@@ -536,6 +539,7 @@ class Check:
     silent_when_closed: bool = False
     from_network: bool = False
     named_for: tuple[str, ...] = ()
+    one_of_a_range: bool = False
     known_as: tuple[str, ...] = ()
     probe: Probe | None = None
     unmeasured: Unmeasured | None = None
@@ -598,11 +602,16 @@ class Gap(Word):
 
 @dataclass(frozen=True, slots=True)
 class NotPlanned:
-    """Flows that are not checked here: how many, and in one sentence why and what to do."""
+    """Flows that are not checked here: how many, and in one sentence why and what to do.
+
+    Attributes:
+        name: of a feature; enough where many are listed.
+    """
 
     gap: Gap
     flows: int
     text: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ _MANY = 64
 """Swept ports of an address that nothing tells apart are from this number on one SweptPorts: a check of each would
 cost a gigabyte for a million ports. Fewer are checked singly, so that each keeps its own evidence."""
 
+_SWEPT_ON_OURSELVES = frozenset({SweepKind.ALL, SweepKind.PORTS, SweepKind.COMMON})
+"""Said in so many words. What a document wants closed to others may well be open to its own machine."""
+
 _ROLES_NAMED_SINGLY = 8
 """More roles of a document without a host are one line: a site has a few of the sixty that Windows can play."""
 
@@ -113,7 +116,7 @@ def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> I
         own = host.addresses
         for address in own:
             wants = _wants(scope, [*asked, *inside] if address.ip == loopback.ip else asked, scope.extra)
-            looks = not host.external and scope.sweep.kind in (SweepKind.ALL, SweepKind.PORTS)
+            looks = not host.external and scope.sweep.kind in _SWEPT_ON_OURSELVES
             sweeps = _add_sweep(scope, wants, swept, rows, host) if looks else []
             yield from _checks(scope, host, address, wants, sweeps)
     if loopback.ip not in {address.ip for address in own}:
@@ -216,7 +219,7 @@ Swept = Sequence[_Piece]
 def _swept_pieces(scope: Scope) -> Swept:
     known = all_rows(scope)
     single = [row for row in known if row.expectation.listen is Listen.SINGLE]
-    ranges = [row for row in known if row.expectation.listen is Listen.SOME]
+    ranges = [row for row in known if row.expectation.listen is Listen.SOME and row.active]
     borders = _borders(scope, known)
     return [
         _Piece(
@@ -365,15 +368,22 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         provenance=_provenance(listed),
         notes=tuple(dict.fromkeys(row.expectation.note for row in rows if row.expectation.note)),
         answers=_answers(rows, bool(want.by_hand)),
-        present=host.external or any(row.expectation.present_before_install for row in rows),
+        present=host.external or any(row.expectation.present_before_install for row in rows or listed),
         doubt=None if want.by_hand else _doubt(rows),
-        silent_when_closed=host.silent_when_closed or any(row.document.silent_when_closed for row in listed),
+        silent_when_closed=_is_silent(scope, host),
         from_network=host.from_network,
         named_for=_named_for(want),
+        one_of_a_range=bool(want.others) and all(row.expectation.listen is Listen.SOME for row in listed),
         known_as=want.known_as,
         probe=probe,
         unmeasured=unmeasured,
     )
+
+
+def _is_silent(scope: Scope, host: Host) -> bool:
+    """Whether it drops what nothing listens for: the machine does it, for every port, whoever asks for it."""
+    products = (f"{document.id}:" for document in scope.documents if document.silent_when_closed)
+    return host.silent_when_closed or any(role.startswith(id) for id in products for role in host.roles)
 
 
 def _probe(vantage: Vantage, host: Host, address: Address | None, key: Key) -> tuple[Probe | None, Unmeasured | None]:
@@ -459,6 +469,7 @@ def _roles_without_host(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlan
                 if whole:
                     keys = (ports,) if scope.asks_for(ports.transport) else ()
                 flows.setdefault(row.document.title, {}).setdefault(role, set()).update(keys)
+    several = len(scope.documents) > 1
     for title, by_role in flows.items():
         numbers = {role_label(role): len(keys) for role, keys in sorted(by_role.items()) if keys}
         if len(numbers) > _ROLES_NAMED_SINGLY:
@@ -466,7 +477,8 @@ def _roles_without_host(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlan
             yield NotPlanned(Gap.NO_HOST_FOR_ROLE, sum(numbers.values()), text)
         else:
             yield from (
-                NotPlanned(Gap.NO_HOST_FOR_ROLE, number, f"no host for role {role}") for role, number in numbers.items()
+                NotPlanned(Gap.NO_HOST_FOR_ROLE, number, f"no host for role {role}{f' of {title}' if several else ''}")
+                for role, number in numbers.items()
             )
 
 

@@ -79,6 +79,12 @@ def including(documents: Iterable[Document]) -> Including:
     return {key: _closure(key, included_by) for key in included_by}
 
 
+def played(documents: Iterable[Document], roles: Iterable[str]) -> frozenset[str]:
+    """The role keys with everything that they include."""
+    having = frozenset(roles)
+    return having | {key for key, keys in including(documents).items() if not having.isdisjoint(keys)}
+
+
 def _closure(key: str, included_by: Mapping[str, set[str]]) -> frozenset[str]:
     found: set[str] = set()
     open_ends = [key]
@@ -139,7 +145,7 @@ def inactive_rows(scope: Scope) -> Iterator[NotPlanned]:
                 of = f" of {document.title}" if len(scope.documents) > 1 else ""
                 assumed = feature not in scope.features.get(document.id, {}) and in_use is not None
                 unless = f", as nobody says --feature {feature}" if assumed else ""
-                yield NotPlanned(gap, len(rows), f"{feature} ({title}){of}{unless}")
+                yield NotPlanned(gap, len(rows), f"{feature} ({title}){of}{unless}", name=feature)
     for without in scope.without:
         count = sum(
             bool(_left_out(without, document, expectation))

@@ -24,7 +24,7 @@ from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
 from portcheck.measured import Measured
-from portcheck.model import Finding, Plan, Run, Selection, Unexpected, Verdict
+from portcheck.model import Finding, Gap, Plan, Run, Selection, Unexpected, Verdict
 from portcheck.probe_sets import of_plan, probe_sets
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
@@ -114,7 +114,8 @@ def conclude(
     """Judge a finished measurement: every check once, never fewer."""
     strictness = Strictness(selection.strict, selection.strict_sources, Unexpected(selection.unexpected))
     judged = judge_all(plan, measured, strictness)
-    verdicts, warnings = apply_waivers(judged, plan.scope.waivers, plan.scope.vantage, started.date())
+    scope = plan.scope
+    verdicts, warnings = apply_waivers(judged, scope.waivers, scope.vantage, started.date(), scope.documents)
     verdicts = tuple(_with_what_is_known(verdict, known_for) for verdict in verdicts)
     summary = summarise(verdicts, measured.taken, interrupted is not None, selection.strict, measured.kept)
     return Run(
@@ -130,9 +131,13 @@ def conclude(
         verdicts=verdicts,
         diagnosis=diagnose(verdicts, plan.scope.vantage, {d.id: d.title for d in plan.scope.documents}),
         summary=summary,
-        answer=answer(verdicts, summary, plan.scope.phase),
+        answer=answer(verdicts, summary, plan.scope.phase, _ranges_not_tested(plan)),
         warnings=warnings,
     )
+
+
+def _ranges_not_tested(plan: Plan) -> int:
+    return sum(entry.flows for entry in plan.not_planned if entry.gap is Gap.RANGE_OF_SOME)
 
 
 def _with_what_is_known(verdict: Verdict, known_for: KnownFor) -> Verdict:

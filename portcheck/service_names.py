@@ -95,7 +95,7 @@ def settled(
     if elsewhere:
         answers = (*answers, Candidate(elsewhere, (SYSTEM,)))
     if len(answers) > 1:
-        ports = " or ".join(dict.fromkeys(str(answer.ports[0]) for answer in answers))
+        ports = " or ".join(dict.fromkeys(",".join(map(str, answer.ports)) for answer in answers))
         raise PortcheckError(
             f"{quoted(str(asked))} is ambiguous: {listed([str(answer) for answer in answers], _SHOWN)}; "
             f"write the port that you mean: {printable(ports, 100)}"

@@ -25,7 +25,7 @@ from portcheck.model import (
     Unexpected,
     Verdict,
 )
-from portcheck.wording import plural
+from portcheck.wording import listed, plural
 
 
 class Evidence(Word):
@@ -199,6 +199,9 @@ _UNEXPECTED_OUTCOMES: Mapping[Unexpected, Outcome] = {
     Unexpected.IGNORE: Outcome.INFO,
 }
 
+_KNOWN_AS = 4
+"""Services that are named for an unexpected port; Windows has forty on 135."""
+
 _NO_SIGN_OF_LIFE = frozenset({Evidence.MUTE_HOST, Evidence.HOST_DOWN, Evidence.SILENT_BY_DESIGN})
 """Unless something else came from the address."""
 
@@ -306,7 +309,7 @@ def judge(
     lifeless = not facts.alive and evidence in _NO_SIGN_OF_LIFE and not _by_dead_router(observation)
     if check.from_network and lifeless:
         rule = _NO_HOST
-    needed_there = check.named_for or check.expect is Expect.LOCAL_ONLY
+    needed_there = (check.named_for and not check.one_of_a_range) or check.expect is Expect.LOCAL_ONLY
     if phase is Phase.PREINSTALL and evidence is Evidence.OPEN and needed_there:
         # Whoever may reach it later, the product needs the port: it is as taken as a required one.
         rule = rule_for(phase, Expect.REACHABLE, evidence)
@@ -388,7 +391,7 @@ def _fields(check: Check, observation: Observation, facts: Facts) -> dict[str, s
         # On loopback nobody stands between.
         "or_reset": "" if address in LOOPBACK.values() else ", or a firewall resets it; the path is probably open",
         "named_for": " and ".join(check.named_for),
-        "known_as": f"; the documents have it for {', '.join(check.known_as)}" if check.known_as else "",
+        "known_as": f"; the documents have it for {listed(check.known_as, _KNOWN_AS)}" if check.known_as else "",
     }
     fields |= _inference(observation) | _somebody_between(observation)
     unreachable = _DEAD_ROUTER if _by_dead_router(observation) else _UNREACHABLE_SENTENCES.get(observation.reason, "")

@@ -6,20 +6,26 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from portcheck.model import ANY, LOCALHOST, Outcome, Vantage, Verdict, Waiver, role_label
+from portcheck.model import ANY, LOCALHOST, Document, Outcome, Vantage, Verdict, Waiver, role_key, role_label
+from portcheck.rows import played
 
 _LOOPBACK = ("127.0.0.1", "::1")
 _WAIVABLE = frozenset({Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE})
 
 
 def apply_waivers(
-    verdicts: Iterable[Verdict], waivers: Iterable[Waiver], vantage: Vantage, today: date
+    verdicts: Iterable[Verdict],
+    waivers: Iterable[Waiver],
+    vantage: Vantage,
+    today: date,
+    documents: tuple[Document, ...] = (),
 ) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """Mark the accepted findings. Also returns one warning for each waiver that has expired or is not needed."""
     listed = list(verdicts)
     warnings: list[str] = []
+    sources = _sources_here(vantage, documents)
     for waiver in waivers:
-        if not _starts_here(waiver, vantage):
+        if not (waiver.to == vantage.host if waiver.source == LOCALHOST else waiver.source in sources):
             continue  # Whether it is still needed shows from where it says.
         if waiver.until < today:
             warnings.append(f"{_name(waiver)} expired on {waiver.until} and no longer counts.")
@@ -28,16 +34,22 @@ def apply_waivers(
         accepted = [index for index in examined if _accepts(waiver, listed[index])]
         for index in accepted:
             listed[index] = replace(listed[index], waived=waiver.reason)
-        if not accepted:
+        if not accepted and not any(_accepts_less(waiver, listed[index]) for index in examined):
             warnings.append(f"{_name(waiver)} matches nothing: {_why([listed[index] for index in examined])}.")
     return tuple(listed), tuple(warnings)
 
 
-def _starts_here(waiver: Waiver, vantage: Vantage) -> bool:
-    if waiver.source == LOCALHOST:
-        return waiver.to == vantage.host
-    roles = {role_label(role) for role in vantage.roles or ()} | set(vantage.roles or ())
-    return waiver.source in {ANY, vantage.name} | roles
+def _sources_here(vantage: Vantage, documents: tuple[Document, ...]) -> frozenset[str]:
+    """How a waiver may name where we stand: by host, or by a role with or without its document."""
+    keys = played(documents, vantage.roles or ())
+    roles = {
+        name
+        for document in documents
+        for role in document.roles
+        if role_key(document, role) in keys
+        for name in (role, f"{document.id}:{role}")
+    }
+    return frozenset({ANY, vantage.name, *keys, *(role_label(key) for key in keys), *roles})
 
 
 def _is_about(waiver: Waiver, verdict: Verdict) -> bool:
@@ -51,6 +63,11 @@ def _is_about(waiver: Waiver, verdict: Verdict) -> bool:
 
 def _accepts(waiver: Waiver, verdict: Verdict) -> bool:
     return verdict.outcome in _WAIVABLE and waiver.finding in (None, verdict.finding)
+
+
+def _accepts_less(waiver: Waiver, verdict: Verdict) -> bool:
+    """What it accepts is there, and this run does not mind it anyway: the next one may."""
+    return verdict.outcome is Outcome.INFO and waiver.finding == verdict.finding
 
 
 def _why(examined: list[Verdict]) -> str:

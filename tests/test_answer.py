@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -161,3 +162,28 @@ def test_the_word_follows_the_exit_status_and_the_sentence_is_one(kinds: dict[st
         assert "not determined" not in found.sentence
     if any(v.outcome is Outcome.FAIL and v.waived is None for v in verdicts):
         assert found.word == "FAIL"
+
+
+def test_swept_ports_that_are_judged_together_are_counted_one_by_one() -> None:
+    many = replace(KINDS["swept"], alike=tuple(range(1, 401)))
+    ignored = replace(KINDS["unexpected"], outcome=Outcome.INFO)
+    summary = summarise((many, ignored), (), interrupted=False, strict=False)
+    found = answer((many, ignored), summary, Phase.INSTALLED)
+    assert found.sentence == "1 of 401 ports looked at is open, see below."
+
+
+def test_ranges_that_were_not_tested_are_said_where_all_is_well() -> None:
+    summary = summarise((KINDS["open"],), (), interrupted=False, strict=False)
+    one = answer((KINDS["open"],), summary, Phase.INSTALLED, ranges=1)
+    assert one.sentence == "The required flow is open, the path to 1 range of ports is not tested."
+    several = answer((KINDS["open"],), summary, Phase.INSTALLED, ranges=6)
+    assert several.sentence == "The required flow is open, the paths to 6 ranges of ports are not tested."
+
+
+def test_a_port_that_is_taken_and_not_required_from_here_is_no_flow() -> None:
+    """Before the install the product needs it, whoever may reach it later."""
+    taken = replace(KINDS["occupied"], check=check(E.NOT_OPEN, named_for=("client",)))
+    verdicts = (KINDS["open"], KINDS["occupied"], taken)
+    summary = summarise(verdicts, (), interrupted=False, strict=False)
+    sentence = answer(verdicts, summary, Phase.PREINSTALL).sentence
+    assert sentence == "1 of 2 required flows is in use already, 1 port that the product needs is in use already."

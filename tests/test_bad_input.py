@@ -289,7 +289,8 @@ notices, silent_when_closed, units, features, roles, expectations, not_checkable
     "check 192.0.2.1 -d shop.yaml --resume run.json": "--resume takes what to check from the run in run.json: leave "
     "out TARGET, --document, or check anew without --resume",
     "explain 443 run.json": 'run.json: no check "443" in this run',
-    "explain 443 run.json -d shop.yaml": "-d and --format are for a port: leave them out, or leave out RUN.json",
+    "explain 443 run.json -d shop.yaml": "-d, --format and --all are for a port: leave them out, or leave out RUN.json",
+    "explain 443 run.json --all": "-d, --format and --all are for a port: leave them out, or leave out RUN.json",
     # Ports in the documents.
     "explain a1>m1/ipv4/tcp/5050": '"a1>m1/ipv4/tcp/5050" looks like the id of a check: give the kept run too, as in '
     "portcheck explain 'a1>m1/ipv4/tcp/5050' run.json",

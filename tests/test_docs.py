@@ -37,6 +37,7 @@ from portcheck.plan import plan
 from portcheck.scoping import scope_of
 from portcheck.scoping.by_hand import parse_expect, parse_sweep
 from portcheck.verdict import Evidence, evidence_of
+from tests import test_port_lists, test_shipped_documents, test_windows_document
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -211,7 +212,7 @@ WORKERS = {
     "portcheck.cli.check.show_plan": looks_right,
     "portcheck.cli.resume.go_on": lambda path, asked, given: (None, asked),
     "portcheck.cli.explain.explain_check": lambda check_id, run: 0 if re.fullmatch(r".+>.+/.+/.+", check_id) else 2,
-    "portcheck.cli.explain_port.explain_port": lambda question, own, report_format: (
+    "portcheck.cli.explain_port.explain_port": lambda question, own, report_format, everything: (
         0 if re.fullmatch(r"\d+(-\d+)?(/(tcp|udp))?|[a-z]{3,}(/udp)?", question) else 2
     ),
     "portcheck.cli.documents.list_documents": lambda: 0,
@@ -290,7 +291,7 @@ def whole_site(content: str) -> str:
 @pytest.mark.parametrize("block", by_place(blocks("yaml")))
 def test_every_file_can_be_used(block: Block, tmp_path: Path) -> None:
     path = tmp_path / (block.file or "file.yaml")
-    if re.search("^expectations:", block.content, re.MULTILINE):
+    if re.search("^(expectations|services):", block.content, re.MULTILINE):
         path.write_text(block.content, encoding="utf-8")
         if path.stem == "wrong":
             with pytest.raises(PortcheckError):
@@ -326,3 +327,18 @@ def test_every_piece_of_code_can_be_read(block: Block) -> None:
         json.loads(block.content)
     else:
         compile(block.content, block.where, "exec")
+
+
+def test_the_manual_counts_the_rows_of_the_sources_as_the_documents_tests_do() -> None:
+    sys.path.insert(0, str(DOCS))
+    source_rows = importlib.import_module("generator.source_rows").SOURCE_ROWS
+    sys.path.remove(str(DOCS))
+    counted: dict[str, dict[str, int]] = {
+        "dcos-1.11": dict(test_shipped_documents.DCOS_ROWS_OF_THE_VENDOR),
+        "qumulo-core": dict(test_shipped_documents.QUMULO_ROWS_OF_THE_VENDOR),
+        "windows-server": {section: rows[0] for section, rows in test_windows_document.COUNTS.items() if rows[0]},
+    }
+    for (document, section), rows in test_port_lists.COUNTS.items():
+        if rows[0]:
+            counted.setdefault(document, {})[section] = rows[0]
+    assert source_rows == counted

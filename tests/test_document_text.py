@@ -64,7 +64,7 @@ A
       by name: ssh (22/tcp)
   80/tcp           HTTP
       by name: http (80/tcp)
-  5800+/tcp, 65500+/tcp VNC
+  5800+/tcp, 65530+/tcp VNC
   1755/tcp, 1755/udp, one of 1024-5000/udp, one of 6000-65535/udp Show
                    Player
       needs the TCP ports of HTTP, SSH

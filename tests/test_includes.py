@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from portcheck.model import Document, Expect, Gap, Level, Role
+from portcheck.engine.probe import PortState, Reason
+from portcheck.model import (
+    Document,
+    Expect,
+    Finding,
+    Gap,
+    Level,
+    Listen,
+    NamedPorts,
+    Phase,
+    Role,
+    Scope,
+    Sweep,
+    SweepKind,
+)
 from portcheck.plan import plan
-from tests.samples import HERE, by_port, claimed, document, features, gaps, host, row, site
+from portcheck.ports import parse_ports
+from portcheck.verdict import Facts, judge
+from tests.samples import HERE, by_port, claimed, document, features, gaps, host, observation, row, site
 
 ROLES = {
     "controller": Role("controller", "controller", includes=("kerberos", "directory", "member")),
@@ -93,9 +109,9 @@ def test_a_feature_of_machines_that_are_not_looked_at_is_no_news() -> None:
 def test_flows_from_a_host_with_a_composed_role_are_counted_once_for_each_port() -> None:
     planned = plan(site([DOC], [DC, PC, P], "pc"))
     # From the controller to the printer: 515. (9100 counts with its feature only.)
-    assert gaps(planned, Gap.STARTS_ELSEWHERE) == [(1, "dc (controller)")]
+    assert gaps(planned, Gap.STARTS_ELSEWHERE) == [(1, "dc (controller)"), (2, "client, outside the site")]
     with_raw = plan(site([DOC], [DC, PC, P], "pc", features=features(DOC, raw=True)))
-    assert gaps(with_raw, Gap.STARTS_ELSEWHERE) == [(1, "dc (controller)")]
+    assert gaps(with_raw, Gap.STARTS_ELSEWHERE)[0] == (1, "dc (controller)")
 
 
 def test_a_composed_role_may_talk_to_its_own_kind_when_an_included_one_may() -> None:
@@ -138,3 +154,65 @@ def test_a_rare_feature_is_not_in_use_until_somebody_says_so() -> None:
     assert by_port(said, "m1", Expect.REACHABLE) == {22, 1025}
     denied = plan(site([rare], [m1], HERE, features=features(rare, legacy=False)))
     assert gaps(denied, Gap.FEATURE_OFF) == [(1, "legacy (Feature legacy)")]
+
+
+# ------------------------------------------------------------------------------------------------ preinstall
+
+
+def test_what_exists_before_the_install_is_not_taken_also_where_it_is_for_others() -> None:
+    """135 is open on every Windows machine: a member that may not ask for it has not found a port in use."""
+    doc = document(
+        row("135/tcp", "client", "rpc", present_before_install=True), row("9000/tcp", "client", "rpc"), roles=ROLES
+    )
+    host_with_rpc = host("h", "10.0.0.7", roles=["doc:rpc"])
+    planned = plan(site([doc], [host_with_rpc, host("p", "10.0.0.3", roles=["doc:printer"])], "p"))
+    present = {check.port: check.present for check in planned.checks if check.host == "h"}
+    assert present == {135: True, 9000: False}
+
+
+def test_a_port_out_of_a_range_for_others_is_not_the_one_that_the_product_needs() -> None:
+    doc = document(
+        row("20000-20010/tcp", "client", "rpc", listen=Listen.SOME), row("20020/tcp", "client", "rpc"), roles=ROLES
+    )
+    ports = Sweep(SweepKind.PORTS, parse_ports("20005/tcp,20020/tcp"))
+    hosts = [host("h", "10.0.0.7", roles=["doc:rpc"]), host("p", "10.0.0.3", roles=["doc:printer"])]
+    planned = plan(site([doc], hosts, "p", phase=Phase.PREINSTALL, sweep=ports))
+    found = {
+        check.port: judge(check, observation(PortState.OPEN, Reason.SYN_ACK), Facts(), Phase.PREINSTALL).finding
+        for check in planned.checks
+        if check.host == "h"
+    }
+    assert found == {20005: Finding.OPEN_TO_OTHERS, 20020: Finding.OCCUPIED}
+
+
+# -------------------------------------------------------------------------------------------- silent systems
+
+
+def test_a_silent_system_is_silent_for_every_port_whoever_asks_for_it() -> None:
+    doc = document(row("135/tcp", "any", "rpc"), row("53/tcp", "any", "client"), roles=ROLES, silent_when_closed=True)
+    silent, other = host("h", "10.0.0.7", roles=["doc:rpc"]), host("dns", "10.0.0.8", roles=["client"], external=True)
+    extra = (NamedPorts(parse_ports("8443/tcp")[0]),)
+    planned = plan(site([doc], [silent, other], HERE, extra=extra))
+    assert {check.port: check.silent_when_closed for check in planned.checks if check.host == "h"} == {
+        135: True,
+        8443: True,
+        53: True,
+    }
+    # Its name server need not be a Windows machine.
+    assert {check.silent_when_closed for check in planned.checks if check.host == "dns"} == {False}
+
+
+# ------------------------------------------------------------------------------------------------- elsewhere
+
+
+def test_without_a_site_flows_of_a_composed_role_to_its_own_kind_are_counted() -> None:
+    one = host("dc", "10.0.0.1", roles=["doc:controller"])
+    found = dict(gaps(plan(Scope((DOC,), (one,), HERE)), Gap.STARTS_ELSEWHERE))
+    # 88, 389 and 135 between controllers; what it asks of printers is not about these targets.
+    assert found == {3: "every controller"}
+
+
+def test_clients_outside_of_the_site_are_there_also_when_a_member_is_a_client() -> None:
+    planned = plan(site([DOC], [DC, PC, P], "dc"))
+    # To 135 of the controller and to 515 of the printer.
+    assert (2, "client, outside the site") in gaps(planned, Gap.STARTS_ELSEWHERE)

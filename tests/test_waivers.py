@@ -7,11 +7,11 @@ from datetime import date
 import pytest
 
 from portcheck.engine.probe import PortState, Reason, Transport
-from portcheck.model import Check, Expect, Finding, Outcome, Phase, Vantage, Verdict, Waiver
+from portcheck.model import Check, Expect, Finding, Outcome, Phase, Role, Unexpected, Vantage, Verdict, Waiver
 from portcheck.ports import parse_ports
-from portcheck.verdict import Facts, judge
+from portcheck.verdict import Facts, Strictness, judge
 from portcheck.waivers import apply_waivers
-from tests.samples import check, observation
+from tests.samples import check, document, observation, row
 
 TODAY = date(2026, 6, 15)
 AGENT = Vantage("a1", frozenset({"doc:agent"}), "a1", machine="machine")
@@ -161,3 +161,36 @@ def test_one_waiver_accepts_every_port_of_its_range_and_no_other_verdict() -> No
 def test_without_waivers_nothing_changes() -> None:
     verdicts = (found("open"), found("closed"))
     assert apply_waivers(verdicts, [], AGENT, TODAY) == (verdicts, ())
+
+
+# ------------------------------------------------------------------------------------------ roles that include
+
+DOMAIN = document(
+    row("22/tcp", "member", "controller"),
+    roles={
+        "member": Role("member", "member", includes=("client",)),
+        "controller": Role("controller", "controller", includes=("member",)),
+        "client": Role("client", "client", external=True),
+    },
+)
+
+
+@pytest.mark.parametrize("source", ["client", "doc:client", "member", "doc:member", "controller"])
+def test_a_waiver_counts_from_every_role_that_we_have_through_ours(source: str) -> None:
+    here = Vantage("dc", frozenset({"doc:controller"}), "dc", machine="machine")
+    (after,), warnings = apply_waivers([found("open")], [waiver(source=source)], here, TODAY, (DOMAIN,))
+    assert (after.waived, warnings) == ("old proxy", ())
+
+
+def test_a_waiver_from_a_role_that_includes_ours_does_not_count() -> None:
+    here = Vantage("pc", frozenset({"doc:member"}), "pc", machine="machine")
+    (after,), warnings = apply_waivers([found("open")], [waiver(source="controller")], here, TODAY, (DOMAIN,))
+    assert (after.waived, warnings) == (None, ())
+
+
+def test_a_waiver_of_what_this_run_ignores_is_still_needed() -> None:
+    ignoring = Strictness(unexpected=Unexpected.IGNORE)
+    verdict = judge(check(Expect.NOT_OPEN), observation(*STATES["open"]), ALIVE, Phase.INSTALLED, ignoring)
+    assert waived(verdict, waiver(finding=Finding.UNEXPECTED_OPEN)) == (None, ())
+    (_, warnings) = waived(verdict, waiver(finding=Finding.EXPOSED))
+    assert len(warnings) == 1

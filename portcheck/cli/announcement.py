@@ -89,7 +89,8 @@ def _time(forecast: Forecast) -> str:
     at_most = duration(forecast.at_most_s)
     if not forecast.is_slowed_down:
         return f"{at_most} at most"
-    return f"at least {duration(forecast.at_least_s)}, at most {at_most} at --speed {forecast.speed}{_pace(forecast)}"
+    at_least = f"at least {duration(forecast.at_least_s)}, " if forecast.at_least_s >= 1 else ""
+    return f"{at_least}at most {at_most} at --speed {forecast.speed}{_pace(forecast)}"
 
 
 def _pace(forecast: Forecast) -> str:

@@ -142,17 +142,20 @@ def explain(
         str | None,
         typer.Option("--format", metavar="terminal|json", help="What to print about a port. Default: terminal."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each row by itself, with its notes and its places in the documents.")
+    ] = False,
 ) -> None:
-    """Everything that the documents say of a port: who needs it, what it is called, where they disagree.
+    """What the documents say of a port: what it is called, who needs it, where they disagree.
 
     With RUN.json, one verdict of that run: what was asked, what was sent, what came back, what follows.
     """
     if run_file is None:
         from portcheck.cli.explain_port import explain_port
 
-        raise typer.Exit(explain_port(subject, documents or [], explain_format or "terminal"))
-    if documents or explain_format is not None:
-        raise PortcheckError("-d and --format are for a port: leave them out, or leave out RUN.json")
+        raise typer.Exit(explain_port(subject, documents or [], explain_format or "terminal", everything))
+    if documents or explain_format is not None or everything:
+        raise PortcheckError("-d, --format and --all are for a port: leave them out, or leave out RUN.json")
     from portcheck.cli.explain import explain_check
 
     raise typer.Exit(explain_check(subject, run_file))

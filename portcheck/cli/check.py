@@ -40,7 +40,7 @@ def run_check(asked: Asked, report_format: str, outputs: list[str], stopped: Sto
     """
     if report_format not in FORMATS:
         raise PortcheckError(f"--format {quoted(report_format)}: write {' or '.join(FORMATS)}")
-    plan = _planned(asked)
+    plan = make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts))
     with _signals(signal.default_int_handler), report_files(outputs) as files:
         run = measured(plan, asked.selection, stopped)
         with _signals(signal.SIG_IGN):  # The run is there: it is not thrown away for an impatient Ctrl-C.
@@ -57,10 +57,6 @@ def _signals(handler: Handler) -> Iterator[None]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def _planned(asked: Asked) -> Plan:
-    return make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts))
 
 
 def measured(plan: Plan, selection: Selection, stopped: Stopped | None = None) -> Run:
@@ -97,7 +93,16 @@ def _known_for(plan: Plan) -> KnownFor:
 
         return Knowledge(documents.library(plan.scope.documents))
 
-    return lambda transport, port: knowledge().known_for(transport, port)
+    @cache
+    def readable() -> bool:
+        try:
+            knowledge()
+        except PortcheckError as error:
+            tell(f"What is known of open ports cannot be told: {error}")
+            return False
+        return True
+
+    return lambda transport, port: knowledge().known_for(transport, port) if readable() else None
 
 
 def _left(plan: Plan, kept: Iterable[Answered]) -> dict[str, int]:
@@ -151,9 +156,9 @@ FORMATS: Mapping[str, Callable[[Run], str]] = {"terminal": _terminal, "json": _j
 
 
 def show_plan(asked: Asked) -> int:
-    """Print what a check would send. Nothing is sent, except that names are looked up."""
+    """Print what a check would send, from any host of a site. Nothing is sent, except that names are looked up."""
     from portcheck.reports import plan_text
 
-    plan = _planned(asked)
+    plan = make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts, anywhere=True))
     say(plan_text.render(plan, size(forecast(ports_by_address(plan), asked.selection)), columns()))
     return 0

@@ -75,7 +75,8 @@ def asked(
         typer.Option(
             "--sweep",
             metavar="none|documented|common|all|PORTS",
-            help="TCP ports to look at beyond the required ones. Default: documented, or none without a document.",
+            help="TCP ports to look at beyond the required ones; common: those that portcheck's documents name. "
+            "Default: documented, or none without a document.",
         ),
     ] = None,
     features: Annotated[

@@ -169,6 +169,7 @@ CAUSES: tuple[Cause, ...] = (
         take.by_same_hosts,
         say.of_ports("{ports} on {where}: no answer, blocked or nothing listens"),
         say.because_and_pattern,
+        say.allow_and_look,
     ),
     Cause(
         "occupied",
@@ -190,7 +191,7 @@ CAUSES: tuple[Cause, ...] = (
         take.by_same_hosts,
         say.of_ports("{ports} on {where} {be} open and nobody asked for {these}"),
         say.because_and_known_for,
-        remedy=say.advise("Close it, or accept it in a site file (offers: or waivers:)."),
+        remedy=say.close_or_accept,
     ),
     Cause(
         "open-to-others",

@@ -69,13 +69,23 @@ def _pattern(group: Group) -> str | None:
 
 
 def because_and_known_for(group: Group) -> tuple[str, ...]:
-    """The sentence, and what is known to use these ports."""
+    """The sentence, and what is known to use these ports; of several ports, each has its own line."""
     known = {v.check.port_text: v.known_for for v in group.verdicts if v.known_for}
     if group.port_count == 1:
         return (*because(group), *(f"Known for: {text}." for text in known.values()))
+    sentence = "The connections were accepted, and nothing that is in use here expects these ports."
     shown = [f"{port} is known for: {text}." for port, text in list(known.items())[:_KNOWN_SHOWN]]
     more = len(known) - len(shown)
-    return (*because(group), *shown, *([f"{plural(more, 'more port')} known: see the JSON report."] if more else []))
+    return (sentence, *shown, *([f"{plural(more, 'more port')} known: see the JSON report."] if more else []))
+
+
+def close_or_accept(group: Group) -> str | None:
+    return f"Close {these(group.port_count)}, or accept {these(group.port_count)} in a site file (offers: or waivers:)."
+
+
+def allow_and_look(group: Group) -> str | None:
+    """For hosts that are silent where nothing listens: both may be true."""
+    return f"{allow(group)} And look on {listed(group.hosts)} whether anything listens there."
 
 
 def nothing(group: Group) -> str | None:
@@ -113,7 +123,8 @@ def start_service(group: Group) -> str | None:
 
 
 def free_the_port(group: Group) -> str | None:
-    return f"Stop or move what listens there before the install; on {listed(group.hosts)}: ss -ltnp"
+    who = "ss -ltnp (Windows: netstat -abn)"
+    return f"Stop or move what listens there before the install; on {listed(group.hosts)}: {who}"
 
 
 def ask_for_the_way_out(group: Group) -> str | None:
@@ -167,7 +178,9 @@ def unreachable_headline(group: Group) -> str:
 
 def idle_headline(group: Group) -> str:
     ports = plural(group.port_count, "required port")
-    return f"{group.hosts_with_addresses} refuses all {ports}: the product does not seem to run there"
+    by_hand = not any(verdict.check.documents for verdict in group.verdicts)
+    meaning = "nothing seems to listen there" if by_hand else "the product does not seem to run there"
+    return f"{group.hosts_with_addresses} refuses all {ports}: {meaning}"
 
 
 def idle_evidence(group: Group) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +55,8 @@ def find_any(id_or_path: str) -> Document | ReferenceDocument:
         InputError: the file cannot be used; the message has every problem of it.
     """
     if is_path(id_or_path):
-        return _read(id_or_path)[0]
+        document = _read(id_or_path)[0]
+        return replace(document, path=id_or_path) if isinstance(document, Document) else document
     known = shipped()
     if id_or_path not in known:
         from portcheck.wording import did_you_mean

@@ -51,7 +51,7 @@ def compile_all(folder: Path) -> list[Path]:
     written = []
     for source in sorted(folder.glob("*.yaml")):
         copy = path_of(source)
-        unfinished = copy.with_suffix(".tmp")
+        unfinished = copy.with_suffix(f".{os.getpid()}.tmp")
         content = _read(source)  # first: of a file that is edited meanwhile, the copy must be of no use
         unfinished.write_bytes(encode(read_document(source, must_be=source.stem)[0], content))
         os.replace(unfinished, copy)

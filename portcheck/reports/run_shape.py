@@ -10,7 +10,8 @@ from portcheck.model import Expect
 
 Shape = Any
 """A type; a tuple of alternatives (None: null); a set of words; a pattern of a whole string; a range of integers;
-[item]; {key: value}, where the key `...` stands for whatever keys there are."""
+[item]; {key: value}, where the key `...` stands for whatever keys there are, and one with a ? may be missing."""
+_MAY_BE_MISSING = "?"
 
 _WORDS = frozenset(str(expect) for expect in Expect)
 _TEXT = (str, None)
@@ -82,7 +83,7 @@ CHECK: Shape = {
     "finding": str,
     "because": str,
     "doubt": _TEXT,
-    "known_for": _TEXT,
+    "known_for?": _TEXT,
     "waived": _TEXT,
     "provenance": [{"document": str, "section": str, "row": str}],
 }
@@ -109,8 +110,11 @@ def _damage_in_mapping(value: object, shape: Mapping[Any, Shape], where: str) ->
     if not isinstance(value, dict):
         return f"{where} is not an object"
     if ... in shape:
-        shape = dict.fromkeys(value, shape[...])
-    for key, inner in shape.items():
+        expected = dict.fromkeys(value, shape[...])
+    else:
+        there = {name: name.removesuffix(_MAY_BE_MISSING) for name in shape}
+        expected = {key: shape[name] for name, key in there.items() if key == name or key in value}
+    for key, inner in expected.items():
         path = f"{where}.{key}" if where else key
         found = damage(value[key], inner, path) if key in value else f"{path} is missing"
         if found:

@@ -18,7 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from portcheck.engine.probe import Transport
-from portcheck.model import Diagnosis, Document, Finding, Outcome, Phase, Run, Sweep, SweepKind, Verdict, role_label
+from portcheck.model import (
+    Check,
+    Diagnosis,
+    Document,
+    Expect,
+    Finding,
+    Outcome,
+    Phase,
+    Plan,
+    Run,
+    SweepKind,
+    Verdict,
+    role_label,
+)
 from portcheck.ports import format_by_transport
 from portcheck.printable import printable
 from portcheck.reports import left_out
@@ -96,16 +109,23 @@ def _header(run: Run) -> RenderableType:
     counts = run.summary
     size = (
         f"{plural(counts.hosts, 'host')}, {plural(counts.checks, 'check')}, "
-        f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s · sweep: {_swept(run.plan.scope.sweep)}"
+        f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s · sweep: {_swept(run.plan)}"
     )
     return Group(_text(title, _QUIET), _text(size, _QUIET))
 
 
-def _swept(sweep: Sweep) -> str:
+def _swept(plan: Plan) -> str:
     """Which ports were looked at beyond the required ones."""
+    sweep = plan.scope.sweep
+    if sweep.kind is not SweepKind.NONE and not plan.sweeps and not any(_is_swept(check) for check in plan.checks):
+        return f"{printable(str(sweep), _MAX_SWEEP)}, which is nothing here"
     if sweep.kind is SweepKind.COMMON:
         return f"common, {plural(sum(len(ports.numbers()) for ports in sweep.ports), 'port')}"
     return printable(str(sweep), _MAX_SWEEP)
+
+
+def _is_swept(check: Check) -> bool:
+    return check.expect is Expect.NOT_OPEN
 
 
 def _circumstances(run: Run) -> Iterator[RenderableType]:
@@ -286,7 +306,8 @@ def _not_checked(run: Run) -> Iterator[RenderableType]:
         if document.not_checkable:
             number = plural(len(document.not_checkable), "requirement")
             yield _line(
-                f"{number} of {document.title} that no port probe can show: portcheck documents show {document.id}"
+                f"{number} of {document.title} that no port probe can show: "
+                f"portcheck documents show {quote(document.path or document.id)}"
             )
 
 

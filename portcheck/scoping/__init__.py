@@ -24,8 +24,13 @@ from portcheck.scoping.targets import hosts_of_targets
 DEFAULT_MAX_HOSTS = 65_536
 
 
-def scope_of(selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HOSTS) -> Scope:
+def scope_of(
+    selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HOSTS, *, anywhere: bool = False
+) -> Scope:
     """Everything that planning needs.
+
+    Args:
+        anywhere: --from may be a host of the site that this machine is not. Nothing can be sent from there.
 
     Raises:
         PortcheckError: something that the user named does not exist or does not fit; nothing was sent.
@@ -40,7 +45,7 @@ def scope_of(selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HO
     others: tuple[Host, ...] = ()
     chosen: frozenset[str] = frozenset()
     if site is not None:
-        everyone, vantage = hosts_of_site(site, documents, selection, left_out)
+        everyone, vantage = hosts_of_site(site, documents, selection, left_out, anywhere=anywhere)
         hosts = chosen_hosts(site, everyone, documents, selection)
         chosen = frozenset(host.name for host in hosts)
         others = tuple(host for host in everyone if host.name not in chosen)

@@ -18,6 +18,7 @@ from portcheck.model import (
     role_label,
 )
 from portcheck.printable import printable, quoted
+from portcheck.rows import played
 from portcheck.scoping.services import ports_of_service
 from portcheck.service_names import parse_service
 from portcheck.wording import did_you_mean, listed
@@ -154,11 +155,22 @@ def check_unused_at(documents: tuple[Document, ...], without: Without) -> None:
     known = {f"{d.id}:{role}" if ":" in to else role for d, e in rows for role in e.to}
     if to in known or not rows:  # without a row, its service is what is wrong
         return
-    if any(to in (role, f"{d.id}:{role}") for d in documents for role in d.roles):
+    through = sorted(_having(documents, to) & {role_key(d, role) for d, e in rows for role in e.to})
+    if through:
+        labels = " and ".join(role_label(key) for key in through)
+        service = quoted(without.service)
+        what = f"{quoted(to)} has {service} through {labels}: name that role, for all hosts that have it"
+    elif any(to in (role, f"{d.id}:{role}") for d in documents for role in d.roles):
         what = f"{quoted(without.service)} is nowhere at role {quoted(to)}"
     else:
         what = f"unknown role {quoted(to)}"
     raise UnknownNameError(what, f"roles of {quoted(without.service)}", to, sorted(known))
+
+
+def _having(documents: tuple[Document, ...], name: str) -> frozenset[str]:
+    """The role and what it includes; empty where there is no such role."""
+    named = {role_key(d, role) for d in documents for role in d.roles if name in (role, f"{d.id}:{role}")}
+    return played(documents, named) if named else frozenset()
 
 
 def check_waived_from(documents: tuple[Document, ...], site: Site, source: str) -> None:

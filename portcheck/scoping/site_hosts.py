@@ -18,6 +18,7 @@ from portcheck.model import (
     role_label,
 )
 from portcheck.printable import quoted
+from portcheck.rows import including
 from portcheck.scoping.addresses import addresses_of, distinct
 from portcheck.scoping.names import UnknownNameError, chosen_role_keys, claimed_vantage, offered_ports, role_keys
 from portcheck.vantage import local
@@ -25,9 +26,14 @@ from portcheck.wording import listed
 
 
 def hosts_of_site(
-    site: Site, documents: tuple[Document, ...], selection: Selection, left_out: list[NotPlanned]
+    site: Site,
+    documents: tuple[Document, ...],
+    selection: Selection,
+    left_out: list[NotPlanned],
+    *,
+    anywhere: bool = False,
 ) -> tuple[tuple[Host, ...], Vantage]:
-    """All hosts of the site with their addresses, and where in it we stand.
+    """All hosts of the site with their addresses, and where in it we stand, or with `anywhere` would stand.
 
     Raises:
         PortcheckError: a vantage that is not this machine.
@@ -35,7 +41,7 @@ def hosts_of_site(
     names = [text for host in site.hosts for text in host.addresses if local.canonical(text) is None]
     found = local.look_up(names)
     hosts = tuple(_site_host(host, documents, found, left_out) for host in site.hosts)
-    vantage = _site_vantage(site, hosts, documents, selection.source)
+    vantage = _site_vantage(site, hosts, documents, selection.source, anywhere)
     if vantage.host is None:
         hosts = tuple(replace(host, is_self=local.is_this_machine(host.addresses)) for host in hosts)
     return hosts, vantage
@@ -77,7 +83,12 @@ def chosen_hosts(
             what = f"TARGET {quoted(target)} is not a host of {site.path}"
             raise UnknownNameError(what, "hosts", target, [host.name for host in hosts])
         wanted.update(matching)
-    roles = set(chosen_role_keys(documents, selection))
+    named = chosen_role_keys(documents, selection)
+    having = including(documents)
+    roles = {key for name in named for key in having[name]}
+    if named and not any(roles & set(host.roles) for host in hosts):
+        labels = ", ".join(role_label(key) for key in named)
+        raise PortcheckError(f"--role: no host of {site.path} has the role {labels}")
     return tuple(
         host
         for host in hosts
@@ -85,13 +96,18 @@ def chosen_hosts(
     )
 
 
-def _site_vantage(site: Site, hosts: tuple[Host, ...], documents: tuple[Document, ...], source: str | None) -> Vantage:
+def _site_vantage(
+    site: Site, hosts: tuple[Host, ...], documents: tuple[Document, ...], source: str | None, anywhere: bool
+) -> Vantage:
     machine = local.machine_name()
     if source is None:
         return _vantage_by_address(site, hosts, machine)
     for host in hosts:
         if host.name == source:
             sources = local.own_sources(host.addresses)
+            if not sources and anywhere:
+                theirs = {address.family: address.ip for address in reversed(host.addresses)}
+                return Vantage(host.name, frozenset(host.roles), host.name, theirs)
             if not sources:
                 addresses = ", ".join(address.ip for address in host.addresses) or host.unresolved
                 raise PortcheckError(

@@ -21,6 +21,8 @@ _MAX_SERVICES_BYTES = 2**20
 
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
+_CARRIERS = ("/tcp", "/udp")
+
 Lookup = tuple[str, ...] | str
 """What a name came to: its addresses, or in one phrase why it has none."""
 
@@ -131,7 +133,8 @@ def service_ports(name: str) -> tuple[Ports, ...]:
             number = socket.getservbyname(name, str(transport))
         except OSError:
             continue
-        found.append(Ports(transport, number, number))
+        if 0 < number < 65536:
+            found.append(Ports(transport, number, number))
     return tuple(found)
 
 
@@ -143,4 +146,5 @@ def service_names() -> tuple[str, ...]:
     except OSError:
         return ()
     rows = (line.partition("#")[0].split() for line in lines)
-    return tuple(dict.fromkeys(name for row in rows if len(row) > 1 for name in (row[0], *row[2:])))
+    known = (row for row in rows if len(row) > 1 and row[1].endswith(_CARRIERS))
+    return tuple(dict.fromkeys(name for row in known for name in (row[0], *row[2:])))
