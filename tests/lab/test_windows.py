@@ -35,7 +35,7 @@ def results() -> Iterator[Mapping[str, Result]]:
             {
                 "healthy": partial(check, healthy),
                 "dropped": partial(check, dropped),
-                "guest": partial(check, guest, "--sweep", "common"),
+                "guest": partial(check, guest, "--sweep", "common", "--speed", "fast"),
                 "guest, warn": partial(check, guest, "--sweep", str(GUEST), "--unexpected", "warn"),
                 "guest, ignore": partial(check, guest, "--sweep", str(GUEST), "--unexpected", "ignore"),
                 "dynamic": partial(check, healthy, "--sweep", "49000-65535", "--speed", "fast"),
