@@ -28,6 +28,8 @@ _WELL = {
 }
 """The same when nothing is wrong, of one flow and of several."""
 
+_PATHS_OPEN = ("has an open path", "have an open path")
+
 _PORT_FINDINGS = {
     Finding.EXPOSED: ("local-only port", "reachable from here"),
     Finding.UNEXPECTED_OPEN: ("port", "open that nobody asked for"),
@@ -121,8 +123,12 @@ def _untested_kinds(flows: list[Verdict]) -> str:
 def _all_well(
     verdicts: list[Verdict], required: list[Verdict], summary: Summary, phase: Phase, ranges: int
 ) -> Iterator[str]:
-    accepted = sum(v.outcome is Outcome.PASS for v in required)
+    well = [v for v in required if v.outcome is Outcome.PASS]
+    accepted = len(well)
     one, many = _WELL[phase]
+    if phase is Phase.PREINSTALL and any(v.check.present for v in well):
+        # What exists already is open, and has no free port.
+        one, many = _WELL[Phase.INSTALLED] if all(v.check.present for v in well) else _PATHS_OPEN
     if accepted:
         yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
     yield from _looked_at(verdicts, "other port" if required else "port")

@@ -473,7 +473,7 @@ class Scope:
         transports: what may be probed; None for all.
         extra: ports required of every target, from the command line.
         whole_site: the hosts are a site, so roles without a host are worth a line.
-        chosen: names of the hosts of the site that were named as targets; empty when all of it is.
+        chosen: names of the hosts of the site that TARGET and -r leave; empty without these.
         other_hosts: hosts of the site that were not chosen as targets; flows begin at them all the same.
         left_out: what resolving the hosts already had to leave out.
     """
@@ -512,7 +512,7 @@ class Check:
         documents: ids of those rows' documents; empty for ports asked for by hand.
         present: exists before the install, so the rows of the installed phase apply.
         named_for: roles that may reach this port although we may not.
-        one_of_a_range: what is named for them is a range of which some ports are used, not this very port.
+        needed_by_others: a service that is in use needs this very port for them, so nothing else may have it.
         known_as: what the documents have on this port, there or elsewhere ("Marathon on master").
         probe: what to send; None when nothing can be, and then `unmeasured` says why.
     """
@@ -539,7 +539,7 @@ class Check:
     silent_when_closed: bool = False
     from_network: bool = False
     named_for: tuple[str, ...] = ()
-    one_of_a_range: bool = False
+    needed_by_others: bool = False
     known_as: tuple[str, ...] = ()
     probe: Probe | None = None
     unmeasured: Unmeasured | None = None

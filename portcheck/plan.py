@@ -219,7 +219,10 @@ Swept = Sequence[_Piece]
 def _swept_pieces(scope: Scope) -> Swept:
     known = all_rows(scope)
     single = [row for row in known if row.expectation.listen is Listen.SINGLE]
-    ranges = [row for row in known if row.expectation.listen is Listen.SOME and row.active]
+    present = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles}
+    some = (row for row in known if row.expectation.listen is Listen.SOME and row.active)
+    # Where all hosts are known, a range of a role that none of them has says nothing of a port.
+    ranges = [row for row in some if not scope.whole_site or not row.listeners.isdisjoint(present)]
     borders = _borders(scope, known)
     return [
         _Piece(
@@ -237,12 +240,13 @@ def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
     """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything."""
     if not scope.asks_for(Transport.TCP):
         return []
+    documented = [ports for row in single for ports in row.expectation.ports]
     chosen: Mapping[SweepKind, Iterable[Ports]] = {
         SweepKind.NONE: (),
         SweepKind.ALL: (Ports(Transport.TCP, 1, 65535),),
         SweepKind.PORTS: scope.sweep.ports,
-        SweepKind.COMMON: scope.sweep.ports,
-        SweepKind.DOCUMENTED: (ports for row in single for ports in row.expectation.ports),
+        SweepKind.COMMON: (*scope.sweep.ports, *documented),
+        SweepKind.DOCUMENTED: documented,
     }
     return _merged(ports.numbers() for ports in chosen[scope.sweep.kind] if ports.transport is Transport.TCP)
 
@@ -368,22 +372,38 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         provenance=_provenance(listed),
         notes=tuple(dict.fromkeys(row.expectation.note for row in rows if row.expectation.note)),
         answers=_answers(rows, bool(want.by_hand)),
-        present=host.external or any(row.expectation.present_before_install for row in rows or listed),
+        present=host.external or _is_present(rows or listed),
         doubt=None if want.by_hand else _doubt(rows),
-        silent_when_closed=_is_silent(scope, host),
+        silent_when_closed=_is_silent(scope, host, listed),
         from_network=host.from_network,
         named_for=_named_for(want),
-        one_of_a_range=bool(want.others) and all(row.expectation.listen is Listen.SOME for row in listed),
+        needed_by_others=want.expect is Expect.NOT_OPEN and any(_needs_the_port(row) for row in want.others),
         known_as=want.known_as,
         probe=probe,
         unmeasured=unmeasured,
     )
 
 
-def _is_silent(scope: Scope, host: Host) -> bool:
-    """Whether it drops what nothing listens for: the machine does it, for every port, whoever asks for it."""
+def _needs_the_port(row: Row) -> bool:
+    """Whether this very port has to be the service's."""
+    return row.in_use and row.expectation.listen is Listen.SINGLE
+
+
+def _is_present(rows: Sequence[Row]) -> bool:
+    """Whether the port may be taken before the install: unless one of those that need it has yet to come."""
+    needing = [row for row in rows if _needs_the_port(row)] or rows
+    return bool(needing) and all(row.expectation.present_before_install for row in needing)
+
+
+def _is_silent(scope: Scope, host: Host, rows: Iterable[Row]) -> bool:
+    """Whether it drops what nothing listens for: a machine of the product for every port, whoever asks for it, and
+    one that the product needs from others for all that we know of it."""
     products = (f"{document.id}:" for document in scope.documents if document.silent_when_closed)
-    return host.silent_when_closed or any(role.startswith(id) for id in products for role in host.roles)
+    return (
+        host.silent_when_closed
+        or any(role.startswith(id) for id in products for role in host.roles)
+        or any(row.document.silent_when_closed for row in rows)
+    )
 
 
 def _probe(vantage: Vantage, host: Host, address: Address | None, key: Key) -> tuple[Probe | None, Unmeasured | None]:
@@ -494,15 +514,22 @@ def _itself(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
 
 
 def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
-    """Ranges of which some ports are used: nothing has to listen, so there is nothing to check."""
-    services: dict[str, list[Ports]] = {}
+    """Ranges of which some ports are used: nothing has to listen, so there is nothing to check.
+
+    Each is there once, and as a flow when it begins here.
+    """
+    services: dict[Ports, dict[str, None]] = {}
+    from_here: set[Ports] = set()
     for row in rows:
         if row.expectation.listen is Listen.SOME and any(row.concerns(host) for host in scope.hosts):
-            wanted = [ports for ports in row.expectation.ports if scope.asks_for(ports.transport)]
-            services.setdefault(row.expectation.service, []).extend(wanted)
-    of_ranges: dict[tuple[Ports, ...], list[str]] = {}
-    for service, ports in services.items():
-        if ports:
-            of_ranges.setdefault(tuple(dict.fromkeys(ports)), []).append(service)
-    for distinct, named in of_ranges.items():
-        yield NotPlanned(Gap.RANGE_OF_SOME, len(distinct), f"{', '.join(named)}: {', '.join(map(str, distinct))}")
+            asked = [ports for ports in row.expectation.ports if scope.asks_for(ports.transport)]
+            for ports in asked:
+                services.setdefault(ports, {})[row.expectation.service] = None
+            if row.starts_at(scope.vantage) and not row.local_only:
+                from_here.update(asked)
+    ranges: dict[tuple[str, ...], list[Ports]] = {}
+    for ports, named in services.items():
+        ranges.setdefault(tuple(named), []).append(ports)
+    for names, of_them in ranges.items():
+        flows = sum(ports in from_here for ports in of_them)
+        yield NotPlanned(Gap.RANGE_OF_SOME, flows, f"{', '.join(names)}: {', '.join(map(str, of_them))}")

@@ -115,7 +115,7 @@ def conclude(
     strictness = Strictness(selection.strict, selection.strict_sources, Unexpected(selection.unexpected))
     judged = judge_all(plan, measured, strictness)
     scope = plan.scope
-    verdicts, warnings = apply_waivers(judged, scope.waivers, scope.vantage, started.date(), scope.documents)
+    verdicts, warnings = apply_waivers(judged, scope.waivers, scope.vantage, started.date(), scope)
     verdicts = tuple(_with_what_is_known(verdict, known_for) for verdict in verdicts)
     summary = summarise(verdicts, measured.taken, interrupted is not None, selection.strict, measured.kept)
     return Run(

@@ -309,7 +309,7 @@ def judge(
     lifeless = not facts.alive and evidence in _NO_SIGN_OF_LIFE and not _by_dead_router(observation)
     if check.from_network and lifeless:
         rule = _NO_HOST
-    needed_there = (check.named_for and not check.one_of_a_range) or check.expect is Expect.LOCAL_ONLY
+    needed_there = check.needed_by_others or check.expect is Expect.LOCAL_ONLY
     if phase is Phase.PREINSTALL and evidence is Evidence.OPEN and needed_there:
         # Whoever may reach it later, the product needs the port: it is as taken as a required one.
         rule = rule_for(phase, Expect.REACHABLE, evidence)

@@ -185,6 +185,51 @@ def test_a_port_out_of_a_range_for_others_is_not_the_one_that_the_product_needs(
     assert found == {20005: Finding.OPEN_TO_OTHERS, 20020: Finding.OCCUPIED}
 
 
+def test_a_port_that_one_of_several_services_still_has_to_get_is_not_there_already() -> None:
+    doc = document(
+        row("445/tcp", "client", "rpc", present_before_install=True), row("445/tcp", "member", "rpc"), roles=ROLES
+    )
+    srv, others = host("h", "10.0.0.7", roles=["doc:rpc"]), host("p", "10.0.0.3", roles=["doc:printer"])
+    for vantage in (PC, host("c", "10.0.0.4", roles=["client"]), others):
+        [check] = [c for c in plan(site([doc], [srv, vantage], vantage.name)).checks if c.host == "h"]
+        verdict = judge(check, observation(PortState.OPEN, Reason.SYN_ACK), Facts(), Phase.PREINSTALL)
+        # Only whoever is asked for the one that exists sees nothing wrong.
+        expected = Finding.OK if vantage.name == "c" else Finding.OCCUPIED
+        assert verdict.finding is expected, vantage.name
+
+
+def test_a_feature_that_nobody_states_needs_no_port() -> None:
+    doc = document(row("62500/tcp", "member", "rpc", when="extra"), row("22/tcp", "any", "rpc"), roles=ROLES)
+    hosts = [host("h", "10.0.0.7", roles=["doc:rpc"]), host("p", "10.0.0.3", roles=["doc:printer"])]
+    [check] = [c for c in plan(site([doc], hosts, "p")).checks if c.port == 62500]
+    verdict = judge(check, observation(PortState.OPEN, Reason.SYN_ACK), Facts(), Phase.PREINSTALL)
+    assert verdict.finding is Finding.OPEN_TO_OTHERS
+
+
+# --------------------------------------------------------------------------------------------------- ranges
+
+
+def test_every_range_is_named_once_and_counts_where_it_begins() -> None:
+    some = {"listen": Listen.SOME}
+    doc = document(
+        row("100-110/tcp", "any", "rpc", service="A", **some),
+        row("100-110/tcp,200-210/tcp", "any", "rpc", service="B", **some),
+        row("300-310/tcp", "localhost", "rpc", service="C", **some),
+        row("400-410/tcp", "member", "rpc", service="D", **some),
+        row("22/tcp", "any", "rpc"),
+        roles=ROLES,
+    )
+    hosts = [host("h", "10.0.0.7", roles=["doc:rpc"]), host("p", "10.0.0.3", roles=["doc:printer"])]
+    named = gaps(plan(site([doc], hosts, "p")), Gap.RANGE_OF_SOME)
+    # C is for the host itself, D for members.
+    assert named == [
+        (1, "A, B: 100-110/tcp"),
+        (1, "B: 200-210/tcp"),
+        (0, "C: 300-310/tcp"),
+        (0, "D: 400-410/tcp"),
+    ]
+
+
 # -------------------------------------------------------------------------------------------- silent systems
 
 
@@ -198,8 +243,8 @@ def test_a_silent_system_is_silent_for_every_port_whoever_asks_for_it() -> None:
         8443: True,
         53: True,
     }
-    # Its name server need not be a Windows machine.
-    assert {check.silent_when_closed for check in planned.checks if check.host == "dns"} == {False}
+    # Of its name server nobody knows whether it is one.
+    assert {check.silent_when_closed for check in planned.checks if check.host == "dns"} == {True}
 
 
 # ------------------------------------------------------------------------------------------------- elsewhere

@@ -744,7 +744,7 @@ def test_everything_is_counted_once() -> None:
 
 def test_a_port_that_the_product_needs_for_others_must_be_free_before_the_install() -> None:
     """DC/OS 15101 on a master, seen from an agent: for masters only, but taken all the same."""
-    for_others = check(NOT_OPEN, named_for=("master",))
+    for_others = check(NOT_OPEN, named_for=("master",), needed_by_others=True)
     assert (lambda v: (v.outcome, v.finding))(judge(for_others, *OPEN, PRE)) == (FAIL, Finding.OCCUPIED)
     assert (lambda v: (v.outcome, v.finding))(judge(for_others, *OPEN, INST)) == (INFO, Finding.OPEN_TO_OTHERS)
     nobodys = check(NOT_OPEN)

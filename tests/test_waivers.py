@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
 from portcheck.engine.probe import PortState, Reason, Transport
-from portcheck.model import Check, Expect, Finding, Outcome, Phase, Role, Unexpected, Vantage, Verdict, Waiver
+from portcheck.model import Check, Expect, Finding, Outcome, Phase, Role, Scope, Unexpected, Vantage, Verdict, Waiver
 from portcheck.ports import parse_ports
 from portcheck.verdict import Facts, Strictness, judge
 from portcheck.waivers import apply_waivers
-from tests.samples import check, document, observation, row
+from tests.samples import check, document, host, observation, row
 
 TODAY = date(2026, 6, 15)
 AGENT = Vantage("a1", frozenset({"doc:agent"}), "a1", machine="machine")
@@ -138,13 +139,6 @@ def test_a_waiver_that_does_nothing_is_said(state: str, accepted: Waiver, warnin
     assert waived(found(state), accepted) == (None, (warning,))
 
 
-def test_a_finding_that_is_only_information_is_not_fine() -> None:
-    verdict = found("open", check(Expect.NOT_OPEN, named_for=("master",)))
-    assert verdict.outcome is Outcome.INFO
-    _, (warning,) = waived(verdict, waiver())
-    assert warning.endswith("what is found now is open-to-others.")
-
-
 def test_an_expired_waiver_does_not_end_another() -> None:
     reason, warnings = waived(found("open"), waiver(until=date(2020, 1, 1)), waiver())
     assert reason == "old proxy"
@@ -175,16 +169,20 @@ DOMAIN = document(
 )
 
 
+def scope_of(vantage: Vantage, *names: str, **fields: Any) -> Scope:
+    return Scope((DOMAIN,), tuple(host(name, "10.0.0.1") for name in names or ("m1",)), vantage, **fields)
+
+
 @pytest.mark.parametrize("source", ["client", "doc:client", "member", "doc:member", "controller"])
 def test_a_waiver_counts_from_every_role_that_we_have_through_ours(source: str) -> None:
     here = Vantage("dc", frozenset({"doc:controller"}), "dc", machine="machine")
-    (after,), warnings = apply_waivers([found("open")], [waiver(source=source)], here, TODAY, (DOMAIN,))
+    (after,), warnings = apply_waivers([found("open")], [waiver(source=source)], here, TODAY, scope_of(here))
     assert (after.waived, warnings) == ("old proxy", ())
 
 
 def test_a_waiver_from_a_role_that_includes_ours_does_not_count() -> None:
     here = Vantage("pc", frozenset({"doc:member"}), "pc", machine="machine")
-    (after,), warnings = apply_waivers([found("open")], [waiver(source="controller")], here, TODAY, (DOMAIN,))
+    (after,), warnings = apply_waivers([found("open")], [waiver(source="controller")], here, TODAY, scope_of(here))
     assert (after.waived, warnings) == (None, ())
 
 
@@ -194,3 +192,25 @@ def test_a_waiver_of_what_this_run_ignores_is_still_needed() -> None:
     assert waived(verdict, waiver(finding=Finding.UNEXPECTED_OPEN)) == (None, ())
     (_, warnings) = waived(verdict, waiver(finding=Finding.EXPOSED))
     assert len(warnings) == 1
+
+
+def test_a_name_that_a_host_and_a_role_share_means_the_host() -> None:
+    here = Vantage("dc", frozenset({"doc:controller"}), "dc", machine="machine")
+    scope = scope_of(here, "m1", "member")
+    (after,), _ = apply_waivers([found("open")], [waiver(source="member")], here, TODAY, scope)
+    assert after.waived is None
+
+
+def test_a_run_of_other_hosts_or_another_transport_does_not_call_a_waiver_useless() -> None:
+    here = Vantage("dc", frozenset({"doc:controller"}), "dc", machine="machine")
+    elsewhere = [waiver(to="m2"), waiver("53/udp")]
+    only_tcp = scope_of(here, "m1", transports=frozenset({Transport.TCP}))
+    assert apply_waivers([found("closed")], elsewhere, here, TODAY, only_tcp)[1] == ()
+    assert len(apply_waivers([found("closed")], [waiver("53/udp")], here, TODAY, scope_of(here))[1]) == 1
+
+
+@pytest.mark.parametrize("finding", [None, Finding.OPEN_TO_OTHERS])
+def test_a_waiver_for_the_strict_run_is_not_useless_in_others(finding: Finding | None) -> None:
+    verdict = found("open", check(Expect.NOT_OPEN, named_for=("master",)))
+    assert verdict.outcome is Outcome.INFO
+    assert waived(verdict, waiver(finding=finding)) == (None, ())

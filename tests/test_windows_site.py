@@ -111,3 +111,32 @@ def test_a_plan_can_be_made_for_every_host_of_the_site_and_a_check_only_on_it(fo
     refused = portcheck("check", "-s", "site.yaml", "--from", "fs", "--transport", "tcp")
     assert refused.status == 2
     assert "has none of its addresses (192.0.2.10)" in refused.err
+
+
+def test_ports_asked_for_by_hand_are_asked_of_hosts_that_a_role_chooses(folder: Path) -> None:
+    external = "external:\n  t1: {address: 192.0.2.53, roles: [ntp]}\n"
+    (folder / "site.yaml").write_text(SITE + external, encoding="utf-8")
+    for chosen in (["-r", "ntp"], ["t1"]):
+        done = portcheck("plan", "-s", "site.yaml", "--from", "me", *chosen, "-e", "22/tcp", "--transport", "tcp")
+        assert "must be reachable: 22/tcp" in done.out, chosen
+
+
+def test_a_host_and_a_role_that_do_not_meet_are_said(folder: Path) -> None:
+    done = portcheck("plan", "-s", "site.yaml", "--from", "me", "dns", "-r", "server")
+    assert (done.status, done.out) == (2, "")
+    assert "--role: dns has not the role server; leave out one of the two" in done.err
+
+
+def test_a_service_without_one_of_the_transports_asked_for_is_refused() -> None:
+    done = portcheck("plan", "127.0.0.1", "-e", "http/tcp+udp")
+    assert done.status == 2
+    assert "http" in done.err
+
+
+def test_what_exists_before_the_install_is_not_called_a_free_port(folder: Path) -> None:
+    with bound("127.0.0.79") as listener:
+        port = listener.getsockname()[1]
+        text = OWN.replace("1/tcp", f"{port}/tcp").replace("to: [web],", "to: [web], before_install: present,")
+        (folder / "own.yaml").write_text(text, encoding="utf-8")
+        done = portcheck("check", "127.0.0.79", "-d", "./own.yaml", "-r", "web", "--phase", "preinstall")
+    assert "OK  The required flow is open" in done.out

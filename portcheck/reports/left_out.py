@@ -10,7 +10,7 @@ from portcheck.wording import plural
 _HEADINGS = {
     Gap.STARTS_ELSEWHERE: "Start elsewhere, run portcheck there",
     Gap.NO_HOST_FOR_ROLE: "Without a host",
-    Gap.RANGE_OF_SOME: "Ranges in which nothing has to listen: paths not tested, ports not swept",
+    Gap.RANGE_OF_SOME: "Ranges in which nothing has to listen, so that the paths to them are not tested",
     Gap.FEATURE_OFF: "Not in use, so their ports must not be open",
     Gap.FEATURE_UNSTATED: "Not said whether in use (--feature NAME or NAME=no), so their ports may be open or not",
     Gap.WITHOUT: "Left out by the site file",

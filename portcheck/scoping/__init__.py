@@ -63,7 +63,7 @@ def scope_of(
         without=site.without if site is not None else (),
         waivers=site.waivers if site is not None else (),
         whole_site=site is not None,
-        chosen=chosen if selection.targets else frozenset(),
+        chosen=chosen if selection.targets or selection.roles else frozenset(),
         other_hosts=others,
         left_out=tuple(left_out),
     )

@@ -30,7 +30,7 @@ def ports_of_service(asked: ServiceName) -> tuple[Ports, ...]:
     """
     lists = port_lists()
     ports = settled(lists, asked, local.service_ports(asked.name))
-    if not ports:
+    if not ports or not set(asked.transports) <= {each.transport for each in ports}:
         raise _no_answer(asked, lists)
     return ports
 
@@ -50,7 +50,8 @@ def every_answer(asked: ServiceName, lists: tuple[ReferenceDocument, ...]) -> tu
 def _no_answer(asked: ServiceName, lists: tuple[ReferenceDocument, ...]) -> PortcheckError:
     if others := candidates(lists, ServiceName(asked.name), local.service_ports(asked.name)):
         known = " or ".join(dict.fromkeys(str(ports) for other in others for ports in other.ports))
-        wanted = " or ".join(asked.transports)
+        has = {ports.transport for other in others for ports in other.ports}
+        wanted = " and no ".join(transport for transport in asked.transports if transport not in has)
         return PortcheckError(f"{quoted(asked.name)} has no {wanted} port: write {printable(known, 100)}")
     import difflib  # only who misspells a name pays for it
 

@@ -89,11 +89,15 @@ def chosen_hosts(
     if named and not any(roles & set(host.roles) for host in hosts):
         labels = ", ".join(role_label(key) for key in named)
         raise PortcheckError(f"--role: no host of {site.path} has the role {labels}")
-    return tuple(
+    chosen = tuple(
         host
         for host in hosts
         if (not selection.targets or host.name in wanted) and (not roles or roles & set(host.roles))
     )
+    if wanted and named and not chosen:
+        labels = ", ".join(role_label(key) for key in named)
+        raise PortcheckError(f"--role: {listed(sorted(wanted))} has not the role {labels}; leave out one of the two")
+    return chosen
 
 
 def _site_vantage(
