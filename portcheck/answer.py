@@ -79,7 +79,7 @@ def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
         number = sum(v.finding is finding for v in failed)
         if number:
             yield f"{plural(number, noun)} {are(number)} {words}"
-    taken = sum(v.finding is Finding.OCCUPIED for v in failed) - sum(v.finding is Finding.OCCUPIED for v in flows)
+    taken = sum(v.finding is Finding.OCCUPIED and v.check.expect is not Expect.REACHABLE for v in failed)
     if taken:
         yield f"{plural(taken, 'port')} that the product needs {are(taken)} in use already"
     if others := sum(v.finding not in {*_FLOW_FINDINGS, *_PORT_FINDINGS} for v in failed):

@@ -27,8 +27,7 @@ def flows_that_start_elsewhere(scope: Scope, rows: tuple[Row, ...]) -> Iterator[
 
 
 def _from_hosts(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
-    everyone = (*scope.hosts, *scope.other_hosts)
-    inside = [host for host in everyone if not host.external and host.name != scope.vantage.host]
+    inside = [host for host in scope.all_hosts if not host.external and host.name != scope.vantage.host]
     targets = [(frozenset(roles), hosts) for roles, hosts in _by_roles(list(scope.hosts)).items()]
     for roles, sources in _by_roles(inside).items():
         flows = dict.fromkeys((source.name for source in sources), 0)
@@ -46,7 +45,7 @@ def _from_hosts(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
 
 def _from_outside(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     # A host of the site may be a client as well: there are others, outside.
-    inside = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles if _belongs_to_a_product(role)}
+    inside = {role for role in scope.roles_present if _belongs_to_a_product(role)}
     claimed = scope.vantage.roles or frozenset()
     having, known = including(scope.documents), inside | claimed
     sources = {source for row in rows for source in row.sources} - {ANY}

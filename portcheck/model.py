@@ -134,6 +134,9 @@ class Provenance:
     row: str
 
 
+LAST_PORT = 65535
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Ports:
     """Ports `first` to `last` of one transport; both None for a protocol without ports."""
@@ -492,6 +495,16 @@ class Scope:
     chosen: frozenset[str] = frozenset()
     other_hosts: tuple[Host, ...] = ()
     left_out: tuple[NotPlanned, ...] = ()
+
+    @property
+    def all_hosts(self) -> tuple[Host, ...]:
+        """Those that are looked at, and the others of the site."""
+        return (*self.hosts, *self.other_hosts)
+
+    @property
+    def roles_present(self) -> frozenset[str]:
+        """The role keys that any of them was given."""
+        return frozenset(role for host in self.all_hosts for role in host.roles)
 
     def asks_for(self, transport: Transport) -> bool:
         """Whether the user left this transport in."""

@@ -14,6 +14,7 @@ from itertools import pairwise
 from portcheck.elsewhere import flows_that_start_elsewhere
 from portcheck.engine.probe import Probe, Reason, Transport
 from portcheck.model import (
+    LAST_PORT,
     LOOPBACK,
     Address,
     Answers,
@@ -38,7 +39,7 @@ from portcheck.model import (
     role_label,
     role_labels,
 )
-from portcheck.rows import Row, active_rows, all_rows, inactive_rows, including
+from portcheck.rows import Row, all_rows, inactive_rows, including
 from portcheck.wording import listed
 
 _STRICTNESS = tuple(Expect)
@@ -83,9 +84,10 @@ class _Alike:
 
 def plan(scope: Scope) -> Plan:
     """Every check from the scope's vantage, and everything that is not among them."""
-    rows = active_rows(scope)
-    swept = _swept_pieces(scope)
-    planned = [each for host in scope.hosts for each in _checks_of(scope, rows, swept, host)]
+    known = all_rows(scope)
+    rows = tuple(row for row in known if row.active)
+    swept, peers = _swept_pieces(scope, known), _peers(scope)
+    planned = [each for host in scope.hosts for each in _checks_of(scope, rows, swept, peers, host)]
     return Plan(
         scope,
         checks=tuple(each for each in planned if isinstance(each, Check)),
@@ -98,12 +100,14 @@ def _is_itself(scope: Scope, host: Host) -> bool:
     return host.is_self or host.name == scope.vantage.host
 
 
-def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> Iterator[Check | SweptPorts]:
+def _checks_of(
+    scope: Scope, rows: Sequence[Row], swept: Swept, peers: frozenset[str], host: Host
+) -> Iterator[Check | SweptPorts]:
     if not _is_itself(scope, host):
         # What a user asks of her hosts is not asked of the DNS server that they use, unless she named it.
         extra = scope.extra if not host.external or host.name in scope.chosen else ()
         wants = _wants(scope, _asked(scope, rows, host), extra)
-        looks = not host.external and not _is_peer(scope, host)
+        looks = not host.external and peers.isdisjoint(host.roles)
         sweeps = _add_sweep(scope, wants, swept, rows, host) if looks else []
         for address in host.endpoints:
             yield from _checks(scope, host, address, wants, sweeps)
@@ -123,16 +127,16 @@ def _checks_of(scope: Scope, rows: Sequence[Row], swept: Swept, host: Host) -> I
         yield from _checks(scope, host, loopback, _wants(scope, inside, ()))
 
 
-def _is_peer(scope: Scope, host: Host) -> bool:
-    """Whether host and vantage have a role whose hosts may use every port between each other."""
+def _peers(scope: Scope) -> frozenset[str]:
+    """Role keys whose hosts have, as we do, a role whose hosts may use every port between each other."""
     roles, ours = including(scope.documents), scope.vantage.roles or frozenset()
-    shared = (
+    having = (
         roles[role_key(document, role.name)]
         for document in scope.documents
         for role in document.roles.values()
         if role.all_ports_between
     )
-    return any(not having.isdisjoint(host.roles) and not having.isdisjoint(ours) for having in shared)
+    return frozenset(role for keys in having if not keys.isdisjoint(ours) for role in keys)
 
 
 def _loopback(host: Host) -> Address:
@@ -216,10 +220,9 @@ Swept = Sequence[_Piece]
 """The TCP ports to look at on every target beyond the required ones, ascending."""
 
 
-def _swept_pieces(scope: Scope) -> Swept:
-    known = all_rows(scope)
+def _swept_pieces(scope: Scope, known: Sequence[Row]) -> Swept:
     single = [row for row in known if row.expectation.listen is Listen.SINGLE]
-    present = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles}
+    present = scope.roles_present
     some = (row for row in known if row.expectation.listen is Listen.SOME and row.active)
     # Where all hosts are known, a range of a role that none of them has says nothing of a port.
     ranges = [row for row in some if not scope.whole_site or not row.listeners.isdisjoint(present)]
@@ -243,7 +246,7 @@ def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
     documented = [ports for row in single for ports in row.expectation.ports]
     chosen: Mapping[SweepKind, Iterable[Ports]] = {
         SweepKind.NONE: (),
-        SweepKind.ALL: (Ports(Transport.TCP, 1, 65535),),
+        SweepKind.ALL: (Ports(Transport.TCP, 1, LAST_PORT),),
         SweepKind.PORTS: scope.sweep.ports,
         SweepKind.COMMON: (*scope.sweep.ports, *documented),
         SweepKind.DOCUMENTED: documented,
@@ -341,14 +344,15 @@ def _checks(
         # but a host that is only swept must not vanish.
         asked = [key for key in keys if wants[key].expect is not Expect.NOT_OPEN]
         keys, sweeps = (asked, ()) if asked else (keys, sweeps)
+    silent = _is_silent(scope, host)
     for key in keys:
-        yield _check(scope, host, address, key, wants[key])
+        yield _check(scope, host, address, key, wants[key], silent)
     for group in sweeps:
-        first = _check(scope, host, address, (Transport.TCP, group.ports[0].start), group.want)
+        first = _check(scope, host, address, (Transport.TCP, group.ports[0].start), group.want, silent)
         yield SweptPorts(first, group.ports)
 
 
-def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _Want) -> Check:
+def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _Want, silent: bool) -> Check:
     transport, port = key
     probe, unmeasured = _probe(scope.vantage, host, address, key)
     rows = want.rows if want.expect is not Expect.NOT_OPEN else []
@@ -374,7 +378,7 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         answers=_answers(rows, bool(want.by_hand)),
         present=host.external or _is_present(rows or listed),
         doubt=None if want.by_hand else _doubt(rows),
-        silent_when_closed=_is_silent(scope, host, listed),
+        silent_when_closed=silent or any(row.document.silent_when_closed for row in listed),
         from_network=host.from_network,
         named_for=_named_for(want),
         needed_by_others=want.expect is Expect.NOT_OPEN and any(_needs_the_port(row) for row in want.others),
@@ -395,15 +399,13 @@ def _is_present(rows: Sequence[Row]) -> bool:
     return bool(needing) and all(row.expectation.present_before_install for row in needing)
 
 
-def _is_silent(scope: Scope, host: Host, rows: Iterable[Row]) -> bool:
-    """Whether it drops what nothing listens for: a machine of the product for every port, whoever asks for it, and
-    one that the product needs from others for all that we know of it."""
+def _is_silent(scope: Scope, host: Host) -> bool:
+    """Whether it drops what nothing listens for, as a machine of the product does for every port, whoever asks for it.
+
+    One that the product needs from others may be such a machine: that is said by each row that leads to it.
+    """
     products = (f"{document.id}:" for document in scope.documents if document.silent_when_closed)
-    return (
-        host.silent_when_closed
-        or any(role.startswith(id) for id in products for role in host.roles)
-        or any(row.document.silent_when_closed for row in rows)
-    )
+    return host.silent_when_closed or any(role.startswith(id) for id in products for role in host.roles)
 
 
 def _probe(vantage: Vantage, host: Host, address: Address | None, key: Key) -> tuple[Probe | None, Unmeasured | None]:
@@ -477,8 +479,7 @@ def _not_planned(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
 
 
 def _roles_without_host(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
-    present = {role for host in (*scope.hosts, *scope.other_hosts) for role in host.roles}
-    having = including(scope.documents)
+    present, having = scope.roles_present, including(scope.documents)
     flows: dict[str, dict[str, set[object]]] = {}
     for row in rows:
         # A range of which some ports are used is one flow, as elsewhere.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from portcheck.engine.probe import Transport
-from portcheck.model import PortcheckError, Ports
+from portcheck.model import LAST_PORT, PortcheckError, Ports
 from portcheck.printable import printable, quoted
 
 WITH_PORTS: dict[str, tuple[Transport, ...]] = {
@@ -29,10 +29,12 @@ WITHOUT_PORTS: dict[str, Transport] = {
 EXAMPLES = "22/tcp, 1025-2180/tcp, 53/tcp+udp or gre"
 
 _NUMBERS = re.compile(r"([0-9]+)(?:-([0-9]+))?")
-_LAST_PORT = 65535
 
-_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # 1 to 65535
-_RANGE = rf"{_PORT}(-{_PORT})?"
+PORT_PATTERN = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # 1 to 65535
+PRINTED_DASHES = "[\u2010-\u2015\u2212]"
+"""What vendors' pages have between two ports, in place of a hyphen."""
+
+_RANGE = rf"{PORT_PATTERN}(-{PORT_PATTERN})?"
 _ITEM = rf"({_RANGE}( *, *{_RANGE})*/(tcp(\+udp)?|udp(\+tcp)?)|icmp|gre|esp|ah)"
 PORTS_PATTERN = rf"^ *{_ITEM}( *, *{_ITEM})* *$"
 """The syntax for JSON Schema. It cannot say that a range is reversed or listed twice; `parse_ports` can."""
@@ -123,7 +125,7 @@ def _why_not_numbers(text: str, item: str) -> str:
         if _NUMBERS.fullmatch(behind):
             return f"{quoted(item)} has the transport first: write {printable(behind, 20)}/{text}"
         return f"{text} needs a port: write for example 22/{text}"
-    hyphens = re.sub("[\u2010-\u2015\u2212]", "-", text)  # vendors' pages print ranges with a dash
+    hyphens = re.sub(PRINTED_DASHES, "-", text)
     if _NUMBERS.fullmatch(hyphens):
         return f"{quoted(text)} has a printer's dash: write {printable(hyphens, 20)} with a plain hyphen"
     return f"{quoted(item)} is not a port: write for example {EXAMPLES}"
@@ -131,8 +133,8 @@ def _why_not_numbers(text: str, item: str) -> str:
 
 def _parse_port(digits: str) -> int:
     significant = digits.lstrip("0")
-    if not significant or len(significant) > 5 or int(significant) > _LAST_PORT:
-        raise PortsError(f"port {printable(digits, 20)} does not exist: ports are 1 to {_LAST_PORT}")
+    if not significant or len(significant) > 5 or int(significant) > LAST_PORT:
+        raise PortsError(f"port {printable(digits, 20)} does not exist: ports are 1 to {LAST_PORT}")
     if significant != digits:
         raise PortsError(f"port {printable(digits, 20)} begins with a zero: write {significant}")
     return int(significant)

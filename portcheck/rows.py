@@ -95,13 +95,9 @@ def _closure(key: str, included_by: Mapping[str, set[str]]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _with_including(keys: Iterable[str], roles: Including) -> frozenset[str]:
+def with_including(keys: Iterable[str], roles: Including) -> frozenset[str]:
+    """The role keys and those of all roles that include one of them; a builtin source stays alone."""
     return frozenset(chain.from_iterable(roles.get(key, {key}) for key in keys))
-
-
-def active_rows(scope: Scope) -> tuple[Row, ...]:
-    """The rows that count."""
-    return tuple(row for row in all_rows(scope) if row.active)
 
 
 def all_rows(scope: Scope) -> tuple[Row, ...]:
@@ -113,8 +109,8 @@ def all_rows(scope: Scope) -> tuple[Row, ...]:
             expectation,
             sources=sources,
             to=to,
-            starters=_with_including(sources, roles),
-            listeners=_with_including(to, roles),
+            starters=with_including(sources, roles),
+            listeners=with_including(to, roles),
             in_use=expectation.when is None or _in_use(scope, document, expectation.when) is True,
             active=active and (expectation.when is None or _in_use(scope, document, expectation.when) is not False),
         )

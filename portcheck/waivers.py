@@ -54,7 +54,7 @@ def _is_looked_at(waiver: Waiver, scope: Scope) -> bool:
 def _sources_here(vantage: Vantage, scope: Scope | None) -> frozenset[str]:
     """How a waiver may name where we stand: by host, or by a role with or without its document."""
     documents = scope.documents if scope is not None else ()
-    hosts = {host.name for host in (*scope.hosts, *scope.other_hosts)} if scope is not None else set()
+    hosts = {host.name for host in scope.all_hosts} if scope is not None else set()
     keys = played(documents, vantage.roles or ())
     roles = {
         name

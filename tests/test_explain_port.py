@@ -67,10 +67,9 @@ BOTH = (Transport.TCP, Transport.UDP)
 def small_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that fits on a screen, and a system that knows two names."""
 
-    def library(also: tuple[object, ...] = ()) -> Library:
-        return Library((*also, FOREST), (LIST,))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(documents, "library", library)
+    files = {Path(each.id): each for each in (FOREST, LIST)}
+    monkeypatch.setattr(documents, "shipped", lambda: {path.name: path for path in files})
+    monkeypatch.setattr(documents, "_shipped", files.__getitem__)
     system = {"ldap": parse_ports("389/tcp+udp"), "rsync": parse_ports("873/tcp")}
     monkeypatch.setattr(local, "service_ports", lambda name: system.get(name, ()))
     monkeypatch.setattr(local, "service_names", lambda: tuple(system))

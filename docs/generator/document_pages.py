@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from generator.source_rows import SOURCE_ROWS
 from portcheck import documents
-from portcheck.model import Document, Expectation, Level, Listen, Ports, ReferenceDocument
+from portcheck.model import Document, Expectation, Level, Listen, Ports, ReferenceDocument, role_key
 from portcheck.ports import format_by_transport
 from portcheck.rows import including
 
@@ -52,11 +52,10 @@ def _flows(document: Document) -> str:
 def _of_composed(document: Document, role: str) -> dict[str, list[Expectation]]:
     """What leads to the role itself and to those that it includes, by source."""
     having = including([document])
-    key = f"{document.id}:{role}"
+    key = role_key(document, role)
     found: dict[str, list[Expectation]] = {}
     for expectation in document.expectations:
-        keys = (to if document.roles[to].external else f"{document.id}:{to}" for to in expectation.to)
-        if any(key in having[to] for to in keys):
+        if any(key in having[role_key(document, to)] for to in expectation.to):
             for source in expectation.sources:
                 found.setdefault(source, []).append(expectation)
     return found

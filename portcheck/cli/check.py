@@ -87,22 +87,17 @@ def _known_for(plan: Plan) -> KnownFor:
     """What all documents say of a port. They are read when the first port is open that nobody asked for."""
 
     @cache
-    def knowledge() -> Knowledge:
+    def knowledge() -> Knowledge | None:
         from portcheck import documents
         from portcheck.knowledge import Knowledge
 
-        return Knowledge(documents.library(plan.scope.documents))
-
-    @cache
-    def readable() -> bool:
         try:
-            knowledge()
+            return Knowledge(documents.library(plan.scope.documents))
         except PortcheckError as error:
             tell(f"What is known of open ports cannot be told: {error}")
-            return False
-        return True
+            return None
 
-    return lambda transport, port: knowledge().known_for(transport, port) if readable() else None
+    return lambda transport, port: known.known_for(transport, port) if (known := knowledge()) else None
 
 
 def _left(plan: Plan, kept: Iterable[Answered]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from portcheck.cli.output import columns, say
 from portcheck.engine.probe import Transport
 from portcheck.knowledge import Knowledge
 from portcheck.knowledge.said import About, Survey
-from portcheck.model import Document, Library, PortcheckError, Ports
+from portcheck.model import Library, PortcheckError, Ports
 from portcheck.ports import WITHOUT_PORTS, parse_ports
 from portcheck.printable import quoted
 from portcheck.reports import port_json, port_text
@@ -32,7 +32,7 @@ def explain_port(question: str, own: list[str], report_format: str = "terminal",
     """
     if report_format not in _FORMATS:
         raise PortcheckError(f"--format {quoted(report_format)}: there are {' and '.join(_FORMATS)}")
-    library = _library(own)
+    library = document_files.library(map(document_files.find_any, own))
     named = _named(question.strip(" "), library)
     ports = [ports for candidate in named for ports in candidate.ports] or _written(question.strip(" "))
     knowledge = Knowledge(library)
@@ -43,14 +43,6 @@ def explain_port(question: str, own: list[str], report_format: str = "terminal",
         meanings = [str(candidate) for candidate in named]
         say(port_text.render(question, meanings, said, columns(), everything))
     return 0
-
-
-def _library(own: list[str]) -> Library:
-    found = [document_files.find_any(name) for name in own]
-    library = document_files.library([each for each in found if isinstance(each, Document)])
-    lists = {each.id: each for each in found if not isinstance(each, Document)}
-    shipped = (each for each in library.references if each.id not in lists)
-    return Library(library.documents, (*lists.values(), *shipped))
 
 
 def _named(text: str, library: Library) -> tuple[Candidate, ...]:

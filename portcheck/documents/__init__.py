@@ -75,13 +75,18 @@ def references() -> tuple[ReferenceDocument, ...]:
     return tuple(each for each in lists if isinstance(each, ReferenceDocument))
 
 
-def library(also: Iterable[Document] = ()) -> Library:
+def library(also: Iterable[Document | ReferenceDocument] = ()) -> Library:
     """Everything that portcheck brings along, after the documents `also`: one that has a shipped id stands for it."""
-    first = {document.id: document for document in also}
-    rest = [_shipped(path) for name, path in shipped().items() if name not in first]
+    own = list(also)
+    products = {each.id: each for each in own if isinstance(each, Document)}
+    lists = {each.id: each for each in own if isinstance(each, ReferenceDocument)}
+    rest = [_shipped(path) for name, path in shipped().items() if name not in products]
     return Library(
-        documents=(*first.values(), *(each for each in rest if isinstance(each, Document))),
-        references=tuple(each for each in rest if isinstance(each, ReferenceDocument)),
+        documents=(*products.values(), *(each for each in rest if isinstance(each, Document))),
+        references=(
+            *lists.values(),
+            *(each for each in rest if isinstance(each, ReferenceDocument) and each.id not in lists),
+        ),
     )
 
 

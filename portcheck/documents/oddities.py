@@ -22,7 +22,7 @@ from portcheck.model import (
     role_key,
 )
 from portcheck.records import Entry, Item
-from portcheck.rows import Including, including
+from portcheck.rows import Including, including, with_including
 from portcheck.wording import listed, plural, these
 from portcheck.yaml_input import Problem
 
@@ -76,9 +76,7 @@ def oddities(document: Document, entry: Entry) -> Iterator[Problem]:
 
 
 def _with_including(document: Document, names: Iterable[str], roles: Including) -> frozenset[str]:
-    """The keys of these roles and of all that include them."""
-    keys = [role_key(document, name) for name in names]
-    return frozenset(role for key in keys for role in roles.get(key, (key,)))
+    return with_including((role_key(document, name) for name in names), roles)
 
 
 # -------------------------------------------------------------------------------------- what is left to do

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from portcheck.model import PortcheckError, Spread
+from portcheck.model import LAST_PORT, PortcheckError, Spread
+from portcheck.ports import PORT_PATTERN, PRINTED_DASHES
 from portcheck.printable import printable, quoted
 
 ONWARD_PORTS = 9
@@ -16,17 +17,15 @@ many are somebody else's: 5985 is WinRM, and no finding should call it VNC."""
 
 EXAMPLES = "407, 1417-1420, 5800+ or >=1024<=5000"
 
-_LAST_PORT = 65535
 _NUMBER = "[0-9]{1,20}"
 _ITEM = re.compile(rf"(?P<first>{_NUMBER})(?:-(?P<last>{_NUMBER})|(?P<onward>\+))?")
 _DYNAMIC = re.compile(rf">= ?(?P<first>{_NUMBER})(?: ?<= ?(?P<last>{_NUMBER}))?")
 
-_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # 1 to 65535
-_CELL_ITEM = rf"({_PORT}(-{_PORT}|\+)?|>= ?{_PORT}( ?<= ?{_PORT})?)"
+_CELL_ITEM = rf"({PORT_PATTERN}(-{PORT_PATTERN}|\+)?|>= ?{PORT_PATTERN}( ?<= ?{PORT_PATTERN})?)"
 CELL_PATTERN = rf"^ *{_CELL_ITEM}( *, *{_CELL_ITEM})* *$"
 """The syntax for JSON Schema. It cannot say that a range is reversed or listed twice; `parse_cell` can."""
 
-RANGE_PATTERN = rf"^ *(0|{_PORT})-{_PORT} *$"
+RANGE_PATTERN = rf"^ *(0|{PORT_PATTERN})-{PORT_PATTERN} *$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class CellPorts:
             case Spread.ONWARD:
                 return f"{self.first}+"
             case Spread.DYNAMIC:
-                return f">={self.first}" if self.last == _LAST_PORT else f">={self.first}<={self.last}"
+                return f">={self.first}" if self.last == LAST_PORT else f">={self.first}<={self.last}"
             case _:
                 return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
 
@@ -74,7 +73,7 @@ def _parse_item(item: str, cell: str) -> CellPorts:
     if not item:
         raise PortcheckError(f"{quoted(cell)} has nothing between two commas, or a comma at an end; remove one comma")
     if match := _DYNAMIC.fullmatch(item):
-        first, last = _port(match["first"]), _port(match["last"] or str(_LAST_PORT))
+        first, last = _port(match["first"]), _port(match["last"] or str(LAST_PORT))
         if first > last:
             raise PortcheckError(f"no port is >={first} and <={last}; write >={last}<={first}")
         return CellPorts(first, last, Spread.DYNAMIC)
@@ -83,7 +82,7 @@ def _parse_item(item: str, cell: str) -> CellPorts:
         raise PortcheckError(_why_not(item))
     first = _port(match["first"])
     if match["onward"]:
-        return CellPorts(first, min(first + ONWARD_PORTS, _LAST_PORT), Spread.ONWARD)
+        return CellPorts(first, min(first + ONWARD_PORTS, LAST_PORT), Spread.ONWARD)
     return _exact(first, _port(match["last"] or match["first"]))
 
 
@@ -100,7 +99,7 @@ def _why_not(item: str) -> str:
             f"{quoted(item)} has a transport; write {printable(number, 40)}: the key says it (tcp, udp, or either "
             "where the list does not say)"
         )
-    hyphens = re.sub("[\u2010-\u2015\u2212]", "-", item)  # lists print ranges with a dash
+    hyphens = re.sub(PRINTED_DASHES, "-", item)
     if _ITEM.fullmatch(hyphens):
         return f"{quoted(item)} has a printer's dash; write {printable(hyphens, 40)} with a plain hyphen"
     return f"{quoted(item)} is not a port; write for example {EXAMPLES}, and words under note"
@@ -108,8 +107,8 @@ def _why_not(item: str) -> str:
 
 def _port(digits: str, lowest: int = 1) -> int:
     significant = digits.lstrip("0") or "0"
-    if len(significant) > 5 or not lowest <= int(significant) <= _LAST_PORT:
-        raise PortcheckError(f"port {printable(digits, 20)} does not exist; ports are {lowest} to {_LAST_PORT}")
+    if len(significant) > 5 or not lowest <= int(significant) <= LAST_PORT:
+        raise PortcheckError(f"port {printable(digits, 20)} does not exist; ports are {lowest} to {LAST_PORT}")
     if significant != digits:
         raise PortcheckError(f"port {printable(digits, 20)} begins with a zero; write {significant}")
     return int(significant)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from portcheck.documents.oddities import oddities
-from portcheck.documents.places import not_checkable, place, place_key
+from portcheck.documents.places import not_checkable, place, place_key, refuse_same_rows
 from portcheck.model import (
     BUILTIN_SOURCES,
     LOCALHOST,
@@ -94,21 +94,15 @@ def _circles(graph: dict[str, list[str]]) -> Iterator[list[str]]:
 def _check_expectations(entry: Entry, problems: Problems) -> None:
     roles = entry.names("roles")
     features = None if entry.is_unreadable("features") else entry.names("features")
-    first_lines: dict[object, int] = {}
-    for item in entry.items("expectations", Entry):
-        expectation = item.value
+    expectations = entry.items("expectations", Entry)
+    for expectation in (item.value for item in expectations):
         if roles:  # without a single role, the missing roles are the problem, not each use of one
             _check_sources(expectation, roles, problems)
             _check_targets(expectation, roles, problems)
         _check_condition(expectation, features, problems)
         _check_listen(expectation, problems)
         _check_places(expectation, problems)
-        if (fact := _fact(expectation)) is None:
-            continue
-        if fact in first_lines:
-            text = f"the same row as in line {first_lines[fact]}; remove one"
-            problems.add(item.line, item.where, text)
-        first_lines.setdefault(fact, item.line)
+    refuse_same_rows(expectations, _fact, problems)
 
 
 def _check_sources(expectation: Entry, roles: Collection[str], problems: Problems) -> None:

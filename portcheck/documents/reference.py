@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import pairwise
 
-from portcheck.documents.places import not_checkable, place, place_key
+from portcheck.documents.places import not_checkable, place, place_key, refuse_same_rows
 from portcheck.documents.port_cells import CellPorts
 from portcheck.engine.probe import Transport
 from portcheck.model import KnownPorts, KnownService, PortRange, Ports, ReferenceDocument, Remark, Spread
@@ -36,16 +36,11 @@ def read(entry: Entry, problems: Problems) -> tuple[ReferenceDocument, Iterable[
 def _check_services(entry: Entry, problems: Problems) -> None:
     services = entry.items("services", Entry)
     carried = _carried(item.value for item in services)
-    first_lines: dict[object, int] = {}
     for item in services:
         _check_ports(item.value, problems)
         _check_uses(item.value, carried, problems)
         _check_by_name(item.value, problems)
-        if (fact := _fact(item.value)) is None:
-            continue
-        if fact in first_lines:
-            problems.add(item.line, item.where, f"the same row as in line {first_lines[fact]}; remove one")
-        first_lines.setdefault(fact, item.line)
+    refuse_same_rows(services, _fact, problems)
 
 
 def _carried(services: Iterable[Entry]) -> dict[str, set[Transport]]:

@@ -13,7 +13,7 @@ from portcheck.knowledge.port_index import PortIndex, PortSet
 from portcheck.knowledge.said import About, InRange, Naming, Need, Survey, Use
 from portcheck.knowledge.survey import survey
 from portcheck.model import Document, KnownPorts, KnownService, Library, Spread, role_key
-from portcheck.rows import Including, including
+from portcheck.rows import Including, including, with_including
 
 __all__ = ["Knowledge", "common_tcp_ports"]
 
@@ -105,7 +105,7 @@ def _needs_of(document: Document, roles: Including) -> Iterator[Need]:
 def _including_roles(document: Document, names: Iterable[str], roles: Including) -> tuple[str, ...]:
     """Roles that have one of these along with their own; those of other documents are named in full."""
     named = {role_key(document, name) for name in names}
-    more = {key for each in named for key in roles.get(each, ())} - named
+    more = with_including(named, roles) - named
     return tuple(sorted(key.removeprefix(f"{document.id}:") for key in more))
 
 

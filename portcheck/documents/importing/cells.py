@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from portcheck.documents.importing.page import Cell
 from portcheck.documents.importing.sentences import (
     DASH,
-    LAST_PORT,
+    IP_PROTOCOLS,
     THOUSANDS,
     TRANSPORTS,
     TYPOS,
@@ -18,7 +18,7 @@ from portcheck.documents.importing.sentences import (
     mentions,
 )
 from portcheck.engine.probe import Transport
-from portcheck.model import ANY, INTERNET, LOCALHOST
+from portcheck.model import ANY, INTERNET, LAST_PORT, LOCALHOST
 from portcheck.printable import quoted
 
 # -------------------------------------------------------------------------------------- notes and conditions
@@ -281,8 +281,9 @@ _PROTOCOL_WORDS: dict[str, tuple[Transport, ...]] = {
     "ah": (Transport.AH,),
     **dict.fromkeys(("and", "or", "ip", "ipv4", "ipv6", "protocol"), ()),
 }
-_NUMBERED = {"1": Transport.ICMP, "6": Transport.TCP, "17": Transport.UDP, "47": Transport.GRE}
-_NUMBERED |= {"50": Transport.ESP, "51": Transport.AH}
+_NUMBERED = {
+    str(number): protocol for number, protocol in {**IP_PROTOCOLS, 6: Transport.TCP, 17: Transport.UDP}.items()
+}
 """IANA's protocol numbers, where a cell names nothing else."""
 
 OTHER_TRANSPORTS = frozenset({"sctp", "dccp", "igmp", "ospf", "vrrp", "eigrp", "ipip", "pim"})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portcheck.engine.probe import Transport
+from portcheck.model import LAST_PORT
 
 TRANSPORTS = {"tcp": Transport.TCP, "tp": Transport.TCP, "udp": Transport.UDP, "upd": Transport.UDP}
 """How vendors write them, with the slips of the pen that were seen."""
@@ -18,8 +19,6 @@ IP_PROTOCOLS = {1: Transport.ICMP, 47: Transport.GRE, 50: Transport.ESP, 51: Tra
 
 Numbers = tuple[int, int]
 """First and last port."""
-
-LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
