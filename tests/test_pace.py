@@ -265,3 +265,89 @@ def test_addresses_of_long_ago_are_forgotten(make: Callable[[], Pace]) -> None:
     finally:
         tracemalloc.stop()
     assert size < 100_000
+
+
+@pytest.mark.parametrize(
+    ("speed", "max_rate", "at_once"),
+    [
+        (Speed.FAST, None, None),
+        (Speed.NORMAL, None, 90),
+        (Speed.POLITE, None, 18),
+        (Speed.FAST, 10.0, 1),
+        (Speed.NORMAL, 2000.0, 39),
+    ],
+)
+def test_how_many_flows_may_start_in_the_same_moment(speed: Speed, max_rate: float | None, at_once: int | None) -> None:
+    assert Pace(speed, max_rate).at_once("10.0.0.1") == at_once
+
+
+def test_a_host_that_banned_us_gets_fewer_flows_at_once() -> None:
+    pace = Pace(Speed.FAST)
+    pace.slow_down("10.0.0.1")
+    assert pace.at_once("10.0.0.1") == 18
+    assert pace.at_once("10.0.0.2") is None
+
+
+# ------------------------------------------------------------------------------- connections beside datagrams
+
+
+def flows_of_both(pace: Pace, ends_s: float, begins_with: bool) -> dict[bool, list[float]]:
+    """Both start a flow whenever they may, and ask again when they were told to."""
+    started: dict[bool, list[float]] = {True: [], False: []}
+    again = {begins_with: 0.0, not begins_with: 0.0}
+    while min(again.values()) < ends_s:
+        datagram = min(again, key=lambda who: again[who])
+        now = again[datagram]
+        due = pace.due("a", now, datagram=datagram)
+        if due <= now:
+            pace.spend("a", now, datagram=datagram)
+            started[datagram].append(now)
+        again[datagram] = due
+    return started
+
+
+def flows_of_one(pace: Pace, ends_s: float) -> list[float]:
+    now, started = 0.0, []
+    while now < ends_s:
+        due = pace.due("a", now)
+        if due <= now:
+            pace.spend("a", now)
+            started.append(now)
+        now = due
+    return started
+
+
+@pytest.mark.parametrize("begins_with", [False, True], ids=["connections", "datagrams"])
+@pytest.mark.parametrize("pace", [lambda: Pace(Speed.NORMAL), lambda: Pace(Speed.POLITE), lambda: Pace(Speed.FAST, 20)])
+def test_connections_and_datagrams_that_wait_for_the_same_flows_share_them(
+    pace: Callable[[], Pace], begins_with: bool
+) -> None:
+    started = flows_of_both(pace(), 120.0, begins_with)
+    late = [sum(at > 10 for at in started[who]) for who in (False, True)]
+    assert min(late) > 0.4 * sum(late)
+    alone = sum(at > 10 for at in flows_of_one(pace(), 120.0))
+    assert sum(late) >= 0.95 * alone, "nothing is left unused"
+
+
+def test_who_does_not_come_back_leaves_everything_to_the_other() -> None:
+    pace = Pace(Speed.NORMAL)
+    for _ in range(90):
+        pace.spend("a", 0.0, datagram=True)
+    due = pace.due("a", 0.0)
+    assert pace.due("a", 0.0, datagram=True) == due
+    later = due + 1.0
+    assert pace.possible("a", later, datagram=True) == 90
+    assert pace.due("a", later, 89, datagram=True) == later
+
+
+def test_a_share_is_kept_while_the_other_waits() -> None:
+    pace = Pace(Speed.NORMAL)
+    for _ in range(90):
+        pace.spend("a", 0.0)
+    due = pace.due("a", 0.0, datagram=True)
+    assert due == 2.0 + JITTER_S
+    started = 0
+    while pace.due("a", due) <= due:
+        pace.spend("a", due)
+        started += 1
+    assert (started, pace.possible("a", due, datagram=True)) == (45, 45)

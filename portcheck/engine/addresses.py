@@ -45,6 +45,23 @@ def source_towards(address: str) -> Optional[str]:
         return None
 
 
+def is_broadcast(address: str) -> bool:
+    """Whether it is the broadcast address of a network that this machine is connected to.
+
+    The kernel gives a route to one (ip(7): EACCES without it) only to a socket that says that it means everybody.
+
+    Raises:
+        OSError: no descriptor left to ask the kernel with.
+    """
+    if family_of(address) is socket.AF_INET6:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        if sock.connect_ex((address, _DISCARD_PORT)) != errno.EACCES:
+            return False
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        return sock.connect_ex((address, _DISCARD_PORT)) == 0
+
+
 @lru_cache(maxsize=4096)
 def is_own(address: str) -> bool:
     """Whether packets to this address stay on this machine.

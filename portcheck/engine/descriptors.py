@@ -3,7 +3,7 @@
 import resource
 
 _RESERVE = 64
-"""Descriptors left for everything else in the process: files, the event loop, name resolution."""
+"""Descriptors left for everything else in the process: files, the event loop, name resolution. Of few, half."""
 
 _ALWAYS_ALLOWED = 10_240
 """OPEN_MAX of macOS, where the hard limit says "unlimited" and more than kern.maxfilesperproc is refused."""
@@ -22,4 +22,4 @@ def raise_descriptor_limit() -> int:
             soft = wanted
         except (ValueError, OSError):
             pass  # Refused: the next lower one, or what we have.
-    return max(1, soft - _RESERVE)
+    return max(1, soft - min(_RESERVE, soft // 2))

@@ -1,4 +1,4 @@
-"""The kernel's error queue: which ICMP error ended a connection attempt, and who sent it.
+"""The kernel's error queue: which ICMP error ended a connection attempt, or met a datagram, and who sent it.
 
 No privilege is needed. Linux queues the ICMP error of a SYN on the socket (commit 45af29ca761c,
 Linux 5.8). Errno alone cannot tell: ICMP 3/1, 3/10 and 3/13 are all EHOSTUNREACH, and 3/3 from a
@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from .probe import Reason
 
@@ -20,6 +20,7 @@ _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 # linux/errqueue.h: struct sock_extended_err, followed by the sockaddr of the offender.
 _EXTENDED_ERR = struct.Struct("=IBBBBII")
+_RETURNED_BYTES = 128
 _ORIGIN_ICMP = 2
 _ORIGIN_ICMP6 = 3
 
@@ -82,6 +83,22 @@ class IcmpError:
     reason: Reason
 
 
+@dataclass(frozen=True)
+class Returned:
+    """An ICMP error about a datagram, with the datagram.
+
+    Attributes:
+        address, port: where it was to go; port 0 for a protocol without ports.
+        payload: its first bytes. Senders of errors may return only 8 bytes behind the IP header (RFC 792), and may fill
+            up with zeros (RFC 4884).
+    """
+
+    error: IcmpError
+    address: str
+    port: int
+    payload: bytes
+
+
 def tells_refusals_apart() -> bool:
     """Whether this kernel shows who refused: then ECONNREFUSED with an empty queue is a real RST."""
     if not sys.platform.startswith("linux"):
@@ -103,6 +120,22 @@ def read(sock: socket.SocketType) -> Optional[IcmpError]:
             if error is not None:
                 return error
     return None
+
+
+def read_returned(sock: socket.SocketType, most: int) -> List[Returned]:
+    """Take ICMP errors about datagrams from the queue of a non-blocking socket of Linux, at most so many."""
+    found: List[Returned] = []
+    for _ in range(most):
+        try:
+            payload, ancillary, _, destination = sock.recvmsg(_RETURNED_BYTES, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            break
+        for level, kind, data in ancillary:
+            if (level, kind) == RECVERR[sock.family] and len(data) >= _EXTENDED_ERR.size:
+                error = parse(data)
+                if error is not None and destination:
+                    found.append(Returned(error, str(destination[0]).partition("%")[0], int(destination[1]), payload))
+    return found
 
 
 def parse(data: bytes) -> Optional[IcmpError]:

@@ -40,6 +40,9 @@ class Reason(Word):
     """Why a port has its state: the event that decided."""
 
     SYN_ACK = "syn-ack"
+    UDP_RESPONSE = "udp-response"
+    ECHO_REPLY = "echo-reply"
+    PROTO_RESPONSE = "proto-response"
     CONN_REFUSED = "conn-refused"
     REFUSED_ORIGIN_UNKNOWN = "refused-origin-unknown"
     NO_RESPONSE = "no-response"
@@ -58,7 +61,7 @@ class Reason(Word):
     LOST_CONTACT = "lost-contact"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
-    UNSUPPORTED = "unsupported"
+    NEEDS_PRIVILEGE = "needs-privilege"
     LOCAL_FIREWALL = "local-firewall"
     LOCAL_FD_LIMIT = "local-fd-limit"
     LOCAL_NO_PORTS = "local-no-ports"
@@ -69,6 +72,14 @@ WINDOW_STAYS_ZERO = "its window stays zero"
 """Detail of ANSWERS_EVERYTHING: this connection was accepted, and nothing may ever be sent over it."""
 OWN_ROUTE_LOST = "this machine lost its way to it"
 """Detail of LOST_CONTACT: it is our own network that went away."""
+ICMP_ALIVE = "icmp-alive"
+"""Detail of a silence without a connection: the host reports closed ports, so this one is not closed."""
+ICMP_MUTE = "icmp-mute"
+"""Detail of a silence without a connection: the host never sent an ICMP error, so silence says nothing."""
+NEEDS_SOURCE_PORT_68 = "needs-source-port-68"
+"""Detail of a silence: only port 68 of ours is answered, and we were not allowed to use it."""
+REPLIED_FROM = "replied from "
+"""How the detail of an answer begins that came from another address than the one asked; the address follows."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ class Probe:
     Attributes:
         address: IPv4 or IPv6 literal, never a name; link-local IPv6 carries its zone (fe80::1%eth0).
         transport: the protocol that carries the probe.
-        port: 1 to 65535.
+        port: 1 to 65535; 0 for a protocol without ports.
         source_address: the address of ours to send from, or None for the kernel's choice.
     """
 
@@ -111,14 +122,65 @@ class ProbeSet:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is sent to one port, or of one protocol, without a connection.
+
+    Attributes:
+        port: 0 for a protocol without ports.
+        payloads: what follows the UDP header, or the IP header of another protocol. The first is sent first, every
+            repetition takes the next one, and the last is repeated. At least one.
+        private: the answer may come from another port of the address (TFTP, RFC 1350 section 4).
+        source_port: the only port of ours that is answered (DHCP: 68), None for any.
+        in_bulk: a port of a sweep: ordinary answers are counted in a Tally.
+    """
+
+    transport: Transport
+    port: int
+    payloads: Tuple[bytes, ...] = (b"",)
+    private: bool = False
+    source_port: Optional[int] = None
+    in_bulk: bool = False
+
+
+@dataclass(frozen=True)
+class DatagramSet:
+    """What is asked of one address without a connection, as the engine is given it: nothing of what is expected.
+
+    Attributes:
+        address, source_address: as in Probe.
+        questions: each (transport, port) once.
+    """
+
+    address: str
+    questions: Sequence[Question]
+    source_address: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The datagram that answered a question, as the network sent it.
+
+    Attributes:
+        data: its first 2 KiB, without the UDP header or, of another protocol, the IP header.
+        address, port: who sent it; not always who was asked. Port 0 for a protocol without ports.
+        payload: which of the question's payloads was sent last before it came.
+    """
+
+    data: bytes
+    address: str
+    port: int
+    payload: int = 0
+
+
+@dataclass(frozen=True)
 class Attempt:
-    """One connection attempt of a probe, as evidence.
+    """One connection attempt of a probe, or one datagram, as evidence.
 
     Attributes:
         started_s: seconds since the run's first packet.
         lasted_s: seconds until the attempt was answered or given up.
         source_port: the local port, None when the socket never got one.
-        syns: SYNs that the kernel sent, None where the platform does not tell.
+        syns: SYNs that the kernel sent, None where the platform does not tell; 1 for a datagram.
         result: the reason word of what ended the attempt.
         source_address: the address of ours that it was sent from, None when the socket never got one.
     """
@@ -145,6 +207,9 @@ class Observation:
         inferred: concluded from other answers of this run, not from this port's own answer; the detail says from
             what ("seen on 8 of 100 ports").
         detail: a word or a short sentence that refines the reason.
+        reply: what answered, until somebody has read it.
+        answer: what answered, in words ("NTP server, stratum 3"), None where nothing was read.
+        speaks: the protocol of the answer, a name of portcheck.protocols; None when it is not known.
     """
 
     probe: Probe
@@ -158,6 +223,9 @@ class Observation:
     flaky: bool = False
     inferred: bool = False
     detail: Optional[str] = None
+    reply: Optional[Reply] = None
+    answer: Optional[str] = None
+    speaks: Optional[str] = None
 
     @property
     def rejected_by_target(self) -> bool:
@@ -170,7 +238,7 @@ class Tally:
     """What the network answered alike to many ports of one sweep: a row of Observations without their attempts.
 
     Attributes:
-        ports: array("H"), in no order; no port is in two tallies of an address.
+        ports: array("H"), in no order; no port is in two tallies of an address and transport.
         syns: packets that were sent for all of them together.
         state, reason, responder, icmp, inferred, detail: as in Observation.
     """
@@ -185,7 +253,8 @@ class Tally:
     icmp: Optional[Tuple[int, int]] = None
     inferred: bool = False
     detail: Optional[str] = None
+    transport: Transport = Transport.TCP
 
 
 Answered = Union[Observation, Tally]
-"""What the engine reports: every port of a ProbeSet is in exactly one of these."""
+"""What the engines report: every port of a ProbeSet, and every Question, is in exactly one of these."""

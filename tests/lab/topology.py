@@ -75,16 +75,20 @@ class Listener:
     """A port that answers.
 
     Attributes:
-        transport: "tcp" or "udp".
+        port: 0 for a protocol without ports.
+        transport: "tcp", "udp", "gre", "esp" or "ah".
         bind: an address literal, or None for all addresses of both families.
         answer: for tcp what an accepted connection meets: "keep" (until the peer closes), "close", "reset"; for
-            udp what a datagram brings: "echo", "dns", "ntp", "silent".
+            udp what a datagram brings: "hello", "echo", "dns", "ntp", "tftp" (from another port), "silent"; for the
+            others what a packet brings: "echo", "silent", "unreachable" (the error of a kernel without the protocol).
+        answer_from: another address of the node that udp answers come from.
     """
 
     port: int
     transport: str = "tcp"
     bind: str | None = None
     answer: str = "keep"
+    answer_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
