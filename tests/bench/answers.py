@@ -21,6 +21,8 @@ class Said(StrEnum):
     DROPPED = "dropped"
     REJECTED = "rejected"
     PROBABLY_REJECTED = "probably rejected"
+    SILENT = "silent"
+    """Over UDP: open and silent, or dropped; nobody can tell these apart from outside."""
     NOT_KNOWN = "not known"
     ABSENT_HOST = "no such host"
     """Only ever true: nobody says it of a port. Silence and every kind of rejection are right words for it."""
@@ -44,7 +46,7 @@ class Answer:
 Answers = dict[str, dict[int, Answer]]
 """By address and port."""
 
-DROPPED, OPEN, CLOSED = Answer(Said.DROPPED), Answer(Said.OPEN), Answer(Said.CLOSED)
+DROPPED, OPEN, CLOSED, SILENT = Answer(Said.DROPPED), Answer(Said.OPEN), Answer(Said.CLOSED), Answer(Said.SILENT)
 NOTHING = Answer(Said.NOTHING)
 
 _RIGHT: Mapping[Said, frozenset[Said]] = {
@@ -52,6 +54,7 @@ _RIGHT: Mapping[Said, frozenset[Said]] = {
     Said.CLOSED: frozenset({Said.CLOSED}),
     Said.DROPPED: frozenset({Said.DROPPED}),
     Said.REJECTED: frozenset({Said.REJECTED, Said.PROBABLY_REJECTED}),
+    Said.SILENT: frozenset({Said.SILENT}),
     Said.ABSENT_HOST: frozenset({Said.DROPPED, Said.REJECTED, Said.PROBABLY_REJECTED}),
 }
 _UNDECIDED: Mapping[Said, frozenset[Said]] = {
@@ -59,6 +62,7 @@ _UNDECIDED: Mapping[Said, frozenset[Said]] = {
     Said.CLOSED: frozenset({Said.NOT_KNOWN}),
     Said.DROPPED: frozenset({Said.NOT_KNOWN, Said.PROBABLY_REJECTED}),
     Said.REJECTED: frozenset({Said.NOT_KNOWN}),
+    Said.SILENT: frozenset({Said.NOT_KNOWN}),
     Said.ABSENT_HOST: frozenset({Said.NOT_KNOWN}),
 }
 """By what is true: what is neither right nor wrong. Everything else is wrong, a port left out included."""
@@ -135,8 +139,16 @@ def of_state(state: str, reason: str, responder: str | None, inferred: bool) -> 
     elif state == PortState.FILTERED:
         said = Said.PROBABLY_REJECTED if inferred else Said.REJECTED
     else:
-        said = {PortState.OPEN: Said.OPEN, PortState.CLOSED: Said.CLOSED}.get(PortState(state), Said.NOT_KNOWN)
+        said = _SAID.get(state, Said.NOT_KNOWN)
     return Answer(said, responder, reason)
+
+
+_SAID: Mapping[str, Said] = {
+    PortState.OPEN: Said.OPEN,
+    PortState.CLOSED: Said.CLOSED,
+    PortState.OPEN_FILTERED: Said.SILENT,
+}
+"""nmap has the same words."""
 
 
 def numbers(ports: str) -> Iterator[int]:
@@ -175,7 +187,7 @@ def of_nmap(xml: str) -> Answers:
 def _of_nmap_state(state: str, reason: str, responder: str | None) -> Answer:
     if state == "filtered":
         return Answer(Said.DROPPED if reason == _NMAP_SILENCE else Said.REJECTED, responder)
-    return Answer({"open": Said.OPEN, "closed": Said.CLOSED}.get(state, Said.NOT_KNOWN), responder)
+    return Answer(_SAID.get(state, Said.NOT_KNOWN), responder)
 
 
 # --------------------------------------------------------------------------------------------------- asyncio

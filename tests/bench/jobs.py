@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from portcheck.engine.probe import PortState
@@ -49,7 +50,7 @@ class Job:
         runs: of each program, in turn.
         at_once: so many runs of a program at the same time: for jobs about verdicts, not about time.
         rest_s: before each run, until a router has its ICMP errors together again.
-        prepare: what is to be done in the lab before the first run.
+        around: what goes on in the lab during all runs, such as servers.
         under: the command that starts the programs, with its arguments; empty for none.
     """
 
@@ -63,7 +64,7 @@ class Job:
     runs: int = 5
     at_once: int = 1
     rest_s: float = 0.0
-    prepare: Callable[[Lab], None] | None = None
+    around: Callable[[Lab], AbstractContextManager[object]] = lambda lab: nullcontext()
     under: tuple[str, ...] = ()
 
 
@@ -237,11 +238,13 @@ def _other_cpu() -> Job:
     address, ports = networks.right(networks.REJECTING), networks.REJECTED_PORTS
     last_cpu = (os.cpu_count() or 1) - 1
 
-    def steer(lab: Lab) -> None:
+    @contextmanager
+    def steered(lab: Lab) -> Iterator[None]:
         """What the client receives is handled on the last CPU, while the programs run on the first."""
         steering = f"echo {1 << last_cpu:x} > /sys/class/net/left/queues/rx-0/rps_cpus"
         if lab.run("client", ["sh", "-c", steering], user=False).returncode != 0:
             raise SystemExit("this kernel cannot steer received packets to another CPU (RPS)")
+        yield
 
     return Job(
         "50,000 rejected ports, ICMP errors handled on another CPU",
@@ -250,7 +253,7 @@ def _other_cpu() -> Job:
         (portcheck([address], "--sweep", _ports(ports), *FAST), asyncio_connect(address, span(ports))),
         Limits(),
         runs=3,
-        prepare=steer,
+        around=steered,
         # Few sockets at once: a busy program reads an error so late that it is there.
         under=("taskset", "-c", "0", "prlimit", "--nofile=32"),
     )

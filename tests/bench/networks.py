@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from portcheck.model import Family
 from tests.lab.rules import chain, span, table
-from tests.lab.topology import Link, Listener, Net, Node, Route, Topology
+from tests.lab.topology import KERNEL_ICMP_LIMITS, Link, Listener, Net, Node, Route, Topology
 
 _LEFT = Net("left", "10.96.1.0/24")
 _RIGHT = Net("right", "10.96.2.0/24")
@@ -67,3 +69,67 @@ def plain() -> Topology:
             ),
         ),
     )
+
+
+# ------------------------------------------------------------------------------------------------------- UDP
+
+TWENTY = "twenty"
+"""The machine with real servers."""
+DISCARD_PORT = 9
+MACHINES = range(10, 210)
+MACHINE_PORTS = range(3000, 3030)
+
+_LAN = Net("lan", "10.99.1.0/24", "fd99:1::/64")
+_FAR = Net("far", "10.97.2.0/24")
+_NEAR = Net("near", "10.97.1.0/24")
+
+
+def twenty(dropped: Iterable[int], prohibited: Iterable[int]) -> Topology:
+    """A client and a machine that real servers are started on; it limits its ICMP errors."""
+    rules = [f"udp dport {port} drop" for port in dropped]
+    rules += [f"udp dport {port} reject with icmpx admin-prohibited" for port in prohibited]
+    # Behind what the firewall refuses something answers.
+    refused = tuple(Listener(port, "udp", answer="hello") for port in (*dropped, *prohibited))
+    return Topology(
+        "twenty",
+        "client - twenty: real servers",
+        nets=(_LAN,),
+        nodes=(
+            Node("client", (Link("lan", 2),)),
+            Node(
+                TWENTY,
+                (Link("lan", 10),),
+                listeners=(Listener(DISCARD_PORT, "udp", answer="silent"), *refused),
+                rules=table(chain("input", rules)),
+                sysctls=KERNEL_ICMP_LIMITS,
+            ),
+        ),
+    )
+
+
+def twenty_address() -> str:
+    found = _LAN.address(10, Family.IPV4)
+    assert found is not None
+    return found
+
+
+def machines() -> Topology:
+    """client - r1 - 200 machines without a service, each with limits of its own."""
+    return Topology(
+        "machines",
+        f"client - r1 - {len(MACHINES)} machines",
+        nets=(_NEAR, _FAR),
+        nodes=(
+            Node("client", (Link("near", 2),), routes=(Route("far", via="r1"),)),
+            Node("r1", (Link("near", 1), Link("far", 1)), forwards=True),
+            *(
+                Node(f"m{number}", (Link("far", number),), (Route("near", via="r1"),), sysctls=KERNEL_ICMP_LIMITS)
+                for number in MACHINES
+            ),
+        ),
+    )
+
+
+def machine_addresses() -> tuple[str, ...]:
+    found = (_FAR.address(number, Family.IPV4) for number in MACHINES)
+    return tuple(address for address in found if address is not None)

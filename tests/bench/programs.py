@@ -30,7 +30,7 @@ class Program:
     Attributes:
         name: for a column of the table.
         commands: run one after the other; times add up. As somebody would type them.
-        argvs: the same as they are executed.
+        argvs: the same as they are executed; in both, {home} is the lab's folder for files.
         read: makes answers from the standard output of one of them.
         user: runs as uid 65534 without capabilities; False: as root.
         longest_s: after which it is killed, and asked no second time.
@@ -81,7 +81,8 @@ def run(lab: Lab, node: str, program: Program, truth: Answers, under: Sequence[s
     taken = Runs(program)
     seconds = cpu_s = 0.0
     for argv in program.argvs:
-        timed = [sys.executable, "-I", "-S", str(_TIMED), str(program.longest_s), *under, *argv]
+        words = [word.replace("{home}", str(lab.home)) for word in argv]
+        timed = [sys.executable, "-I", "-S", str(_TIMED), str(program.longest_s), *under, *words]
         done = lab.run(node, timed, user=program.user, timeout_s=program.longest_s + _GRACE_S)
         measured = _measured(done.stderr)
         taken.peak_mb = max(taken.peak_mb, measured["peak_mb"])

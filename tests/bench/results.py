@@ -1,4 +1,4 @@
-"""What the jobs came to, as kept in results/tcp.json: the page docs/explanation/benchmarks.md is made from it."""
+"""What the jobs came to, as kept in results/*.json: the pages docs/explanation/benchmarks*.md are made from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from portcheck import __version__
 from tests.bench.jobs import Job, Limits
 from tests.bench.programs import Program, Runs
 
-RESULTS = Path(__file__).with_name("results") / "tcp.json"
+TCP = Path(__file__).with_name("results") / "tcp.json"
+UDP = TCP.with_name("udp.json")
 
 Row = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _program(runs: Runs) -> Row:
 
 def commands(program: Program) -> list[str]:
     """As somebody would type them, without a hundred addresses."""
-    return [" ".join(_shortened(command)) for command in program.commands]
+    return [" ".join(_shortened(command)).replace("{home}/", "") for command in program.commands]
 
 
 def _shortened(command: Sequence[str]) -> Iterator[str]:
@@ -130,21 +131,21 @@ def _cpu() -> str:
     return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
-def write(rows: Mapping[str, Row], order: Sequence[str]) -> None:
+def write(path: Path, rows: Mapping[str, Row], order: Sequence[str]) -> None:
     """Puts rows into the file, in the order of the jobs; rows of other jobs stay.
 
     Raises:
         SystemExit: those were measured elsewhere, or with other versions: one table does not hold both.
     """
     here = environment()
-    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"environment": here, "rows": {}}
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"environment": here, "rows": {}}
     others = {name: row for name, row in kept["rows"].items() if name in order and name not in rows}
     if others and kept["environment"] != here:
-        raise SystemExit(f"{RESULTS.name} was measured with {kept['environment']}, this is {here}: run all jobs")
+        raise SystemExit(f"{path.name} was measured with {kept['environment']}, this is {here}: run all jobs")
     everything = others | dict(rows)
     content = {"environment": here, "rows": {name: everything[name] for name in order if name in everything}}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 # ------------------------------------------------------------------------------------------------ the screen

@@ -31,6 +31,16 @@ os.write(stdout, json.dumps(sorted(sys.modules)).encode())
 
 _FIND = "import portcheck.documents as documents; documents.find('windows-server')"
 _LOAD = "import portcheck.documents as documents; documents.library()"
+_ASK = """
+import os
+from portcheck.engine.probe import Transport
+from portcheck.model import Secrets
+from portcheck.probes import Target, question
+from portcheck.probes.registry import CODECS
+target = Target("192.0.2.7", 1, "192.0.2.1", Secrets("community", "secret"), os.urandom)
+for name in CODECS:
+    question(name, Transport(name) if name in ("icmp", "gre", "esp", "ah") else Transport.UDP, target)
+"""
 
 
 def run(argv: list[str]) -> str:
@@ -45,6 +55,8 @@ def main() -> None:
         "import portcheck.documents": [sys.executable, "-c", "import portcheck.documents"],
         "… and find windows-server": [sys.executable, "-c", _FIND],
         "… and load the whole library": [sys.executable, "-c", _LOAD],
+        "import portcheck.probes": [sys.executable, "-c", "import portcheck.probes.registry"],
+        "… and build every request (scapy)": [sys.executable, "-c", _ASK],
         "portcheck check 127.0.0.1 -e 1/tcp": portcheck_argv(["check", "127.0.0.1", "-e", "1/tcp"]),
     }
     for name, argv in commands.items():

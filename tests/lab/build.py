@@ -87,10 +87,12 @@ class Lab:
 
     # ------------------------------------------------------------------------------------------ processes
 
-    def command(self, node: str, argv: Iterable[str | os.PathLike[str]], *, user: bool = True) -> list[str]:
-        """What runs `argv` on `node`: as uid 65534 without capabilities, or (user=False) as root."""
+    def command(
+        self, node: str, argv: Iterable[str | os.PathLike[str]], *, user: bool = True, capability: str | None = None
+    ) -> list[str]:
+        """What runs `argv` on `node`: as uid 65534 without capabilities but this one, or (user=False) as root."""
         if user:
-            return unprivileged.command(self.namespace(node), argv, self.folder / "staging")
+            return unprivileged.command(self.namespace(node), argv, self.folder / "staging", capability)
         return ["ip", "netns", "exec", self.namespace(node), *(os.fspath(arg) for arg in argv)]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -103,12 +105,13 @@ class Lab:
         argv: Sequence[str | os.PathLike[str]],
         *,
         user: bool = True,
+        capability: str | None = None,
         input: str | None = None,
         timeout_s: float = RUN_S,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs a program on `node`, returns what it said. Kills it and raises subprocess.TimeoutExpired."""
-        command = self.command(node, argv, user=user)
+        command = self.command(node, argv, user=user, capability=capability)
         process = self._start(command, env=self.environment(env), cwd="/")
         with self._ended(process):
             out, err = process.communicate(input, timeout=timeout_s)

@@ -7,7 +7,7 @@ SYN only: none can catch a reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from portcheck.engine.probe import PortState, Reason
@@ -120,18 +120,20 @@ CLIENT = Place("client", 5000, "output", None, "left")
 PLACES = (SERVER, R1, R2, CLIENT)
 
 
-def _rules(place: Place) -> str:
-    """The ruleset of a place. Each rule counts, under the name of its case."""
+def rules_of(
+    place: Place, *, transport: str = "tcp", answers: Iterable[Answer] = ANSWERS, more: Iterable[str] = ()
+) -> str:
+    """The ruleset of a place. Each rule counts, under the name of its case; `more` come after them."""
     came_by = f"iifname {place.arrives_on} " if place.arrives_on else ""
     lines = []
-    for answer in ANSWERS:
+    for answer in answers:
         for family in Family:
             verdict = answer.verdict(family)
             if verdict is not None:
-                match = f"{came_by}meta nfproto {family} tcp dport {place.first_port + answer.offset}"
+                match = f"{came_by}meta nfproto {family} {transport} dport {place.first_port + answer.offset}"
                 lines.append(f'{match} counter {verdict} comment "{family}-{answer.name}@{place.node}"')
     hook = f"type filter hook {place.chain} priority filter; policy accept;"
-    return "\n".join(("table inet lab {", f"chain {place.chain} {{", hook, *lines, "}", "}"))
+    return "\n".join(("table inet lab {", f"chain {place.chain} {{", hook, *lines, *more, "}", "}"))
 
 
 SILENCE = """
@@ -167,21 +169,21 @@ def matrix() -> Topology:
                 (Link("left", 2),),
                 # No default route, so that `world` has none; `lost` has one up to r1, which knows no further.
                 routes=tuple(Route(net, via="r1") for net in ("mid", "right", "lost")),
-                rules=_rules(CLIENT),
+                rules=rules_of(CLIENT),
             ),
             Node("ghost", (Link("left", 99),), present=False),
             Node(
                 "r1",
                 (Link("left", 1), Link("mid", 1)),
                 (Route("right", "r2"),),
-                rules=_rules(R1),
+                rules=rules_of(R1),
                 forwards=True,
             ),
             Node(
                 "r2",
                 (Link("mid", 2), Link("right", 1)),
                 (Route("left", "r1"),),
-                rules=_rules(R2),
+                rules=rules_of(R2),
                 forwards=True,
             ),
             Node(
@@ -189,7 +191,7 @@ def matrix() -> Topology:
                 (Link("right", 10),),
                 routes=(Route("default", via="r2"),),
                 listeners=tuple(Listener(port) for port in open_ports),
-                rules=_rules(SERVER),
+                rules=rules_of(SERVER),
             ),
             Node(
                 "silent",

@@ -24,9 +24,9 @@ DROPPED_PORTS = range(1400, 1430)
 
 WIDE_OPEN_PORT, WIDE_DROPPED_PORT = 80, 81
 """What the hosts of the wide network have."""
-WIDE_NETWORK = "10.97.4.0/22"
+WIDE_NETWORK = "10.97.4.0/23"
 WIDE_PART = "10.97.4.0/26"
-_LIVE = (7, 33, *range(90, 1000, 83))
+_LIVE = (7, 33, *range(90, 500, 37))
 
 _LEFT = Net("left", "10.97.1.0/24")
 _RIGHT = Net("right", "10.97.2.0/24")

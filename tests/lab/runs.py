@@ -50,11 +50,10 @@ class Result:
         counts: dict[str, int] = self.run["summary"]
         return counts
 
-    def check(self, address: str, port: int) -> Check:
-        """The one check of this TCP port."""
-        [found] = [
-            c for c in self.checks if (c["target"]["address"], c["transport"], c["port"]) == (address, "tcp", port)
-        ]
+    def check(self, address: str, port: int, transport: str = "tcp") -> Check:
+        """The one check of this port."""
+        asked = address, transport, port
+        [found] = [c for c in self.checks if (c["target"]["address"], c["transport"], c["port"]) == asked]
         return found
 
     def ports(self, address: str) -> dict[int, Check]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from portcheck.model import Family
-from tests.lab import bans, lossy, many, metered, middleboxes, rationed
+from tests.lab import bans, lossy, many, metered, middleboxes, rationed, udp_limits, udp_lossy, udp_matrix
 from tests.lab.build import Lab
 from tests.lab.dcos import FAULTS, dcos_site, site_yaml
 from tests.lab.matrix import ANSWERS, CASES, CLOSED_PORT, MATRIX, OPEN_PORT, PLACES, Case, matrix
@@ -159,5 +159,35 @@ SCENARIOS: Mapping[str, Scenario] = {
         *many.addresses(range(many.LIVE.start, many.SILENT.stop)),
         "-e",
         tcp(many.PORTS),
+    ),
+    "udp": _trap(
+        "client",
+        udp_matrix.udp_matrix,
+        f"Ports of the server: {udp_matrix.OPEN_PORT} answers, {udp_matrix.SILENT_PORT} is silent, "
+        f"{udp_matrix.CLOSED_PORT} is closed; the others as in matrix.",
+        udp_matrix.UDP_MATRIX.address("server", Family.IPV4),
+        "-e",
+        f"{udp_matrix.OPEN_PORT},{udp_matrix.SILENT_PORT},{udp_matrix.CLOSED_PORT},2101,3003,3004/udp,icmp",
+    ),
+    "udplimit": _trap(
+        "c-half",
+        udp_limits.udp_limits,
+        "; ".join(
+            f"{', '.join(udp_limits.addresses(name)[:2])}{' …' if target.addresses > 2 else ''}: "
+            f"{target.closed} ports from {udp_limits.FIRST_PORT} on are "
+            f"{'rejected by r1' if target.rejected_by_r1 else 'closed'}, the next {target.dropped} dropped"
+            for name, target in udp_limits.TARGETS.items()
+        ),
+        *udp_limits.addresses("half"),
+        "-e",
+        f"{','.join(map(str, udp_limits.TARGETS['half'].ports))}/udp",
+    ),
+    "udploss": _trap(
+        udp_lossy.CLIENTS[0],
+        udp_lossy.udp_lossy,
+        f"The servers: {', '.join(map(udp_lossy.server_address, udp_lossy.LOSS_PERCENT))}.",
+        udp_lossy.server_address(10),
+        "-e",
+        f"{','.join(map(str, udp_lossy.PORTS))}/udp",
     ),
 }

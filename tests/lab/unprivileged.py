@@ -18,21 +18,22 @@ NOBODY = 65534
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-DROP_PRIVILEGES = (
-    "setpriv",
-    f"--reuid={NOBODY}",
-    f"--regid={NOBODY}",
-    "--clear-groups",
-    "--inh-caps=-all",
-    "--ambient-caps=-all",
-    "--bounding-set=-all",
-    "--no-new-privs",
-    "--pdeathsig=KILL",  # a killed test run leaves no probing process behind
-    "--",
-)
 
-# The shell becomes the program, so that whoever started it waits for, and kills, the program itself.
-RUN_REST = f'exec {" ".join(DROP_PRIVILEGES)} "$@"'
+def drop_privileges(capability: str | None = None) -> tuple[str, ...]:
+    """The command that runs what follows it as NOBODY, with one capability ("net_bind_service") or none."""
+    left = f"-all,+{capability}" if capability else "-all"
+    return (
+        "setpriv",
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        f"--inh-caps={left}",
+        f"--ambient-caps={left}",
+        f"--bounding-set={left}",
+        "--no-new-privs",
+        "--pdeathsig=KILL",  # a killed test run leaves no probing process behind
+        "--",
+    )
 
 
 def needed_trees() -> tuple[Path, ...]:
@@ -70,9 +71,13 @@ def opening_script(trees: Iterable[Path], staging: Path) -> str:
     return "\n".join(lines)
 
 
-def command(namespace: str, argv: Iterable[str | os.PathLike[str]], staging: Path) -> list[str]:
-    """`argv`, to be run in `namespace` as uid and gid 65534, without capabilities or other groups."""
-    script = "\n".join(("set -eu", "umask 022", opening_script(needed_trees(), staging), RUN_REST))
+def command(
+    namespace: str, argv: Iterable[str | os.PathLike[str]], staging: Path, capability: str | None = None
+) -> list[str]:
+    """`argv`, to be run in `namespace` as uid and gid 65534, without other groups, with one capability or none."""
+    # The shell becomes the program, so that whoever started it waits for, and kills, the program itself.
+    become = f'exec {" ".join(drop_privileges(capability))} "$@"'
+    script = "\n".join(("set -eu", "umask 022", opening_script(needed_trees(), staging), become))
     return ["ip", "netns", "exec", namespace, "sh", "-c", script, "sh", *(os.fspath(arg) for arg in argv)]
 
 
