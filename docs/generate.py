@@ -3,7 +3,7 @@
 A page marks what is generated:
     <!-- generated: NAME -->      everything up to <!-- end --> comes from TABLES[NAME], or from the shipped documents:
                                   `flows ID`, `names ID`, `counts`
-    <!-- file: NAME -->           the YAML or Markdown block below is a file of the page's reader
+    <!-- file: NAME -->           the block below (YAML, Markdown, text) is a file of the page's reader
     <!-- shown: NETWORK -->       the output below each `$` of the console block comes from running it;
                                   `; up to: TEXT` leaves out what follows the line that begins with TEXT
 """
@@ -22,6 +22,8 @@ from generator.cli_reference import commands, sweeps
 from generator.document_pages import tables as document_tables
 from generator.schema_tables import port_json, run_json
 from generator.shown import NETWORKS, Sandbox, sandbox
+from generator.tcp_protocols import tcp_protocols
+from generator.udp_protocols import udp_protocols
 from generator.word_tables import findings, verdicts, words
 
 from portcheck.documents.manual import format_tables
@@ -29,7 +31,8 @@ from portcheck.documents.manual import format_tables
 DOCS = Path(__file__).resolve().parent
 
 TABLES: Mapping[str, Callable[[], str]] = {
-    "benchmarks": benchmarks,
+    "benchmarks": lambda: benchmarks("tcp"),
+    "benchmarks-udp": lambda: benchmarks("udp"),
     "commands": commands,
     "document-format": lambda: format_tables("document"),
     "findings": findings,
@@ -38,6 +41,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "run-json": run_json,
     "site-format": lambda: format_tables("site"),
     "sweeps": sweeps,
+    "tcp-protocols": tcp_protocols,
+    "udp-protocols": udp_protocols,
     "verdicts": verdicts,
     "words": words,
 }
@@ -47,8 +52,8 @@ _TABLE = re.compile(
     r"(?P<head><!-- generated: (?P<name>[a-z0-9. -]+?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL
 )
 _EXAMPLE = re.compile(
-    r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```(?:yaml|markdown)\n(?P<content>.*?)```\n"
-    r"|(?P<head><!-- shown: (?P<network>[a-z ]+?)(; up to: (?P<last>[^\n]+?))? -->\n```console\n)"
+    r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```(?:yaml|markdown|text)\n(?P<content>.*?)```\n"
+    r"|(?P<head><!-- shown: (?P<network>[a-z, ]+?)(; up to: (?P<last>[^\n]+?))? -->\n```console\n)"
     r"(?P<body>.*?)(?=```\n)",
     re.DOTALL,
 )

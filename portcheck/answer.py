@@ -92,6 +92,9 @@ def _open_questions(counted: list[Verdict], required: list[Verdict]) -> Iterator
         yield "nothing failed, but the run is not complete" if counted else "no host was found"
         return
     flows = [v for v in required if v.outcome is Outcome.INCONCLUSIVE and v.waived is None]
+    if flows == counted and all(v.unprovable for v in flows):
+        yield f"nothing is proven: {_of_required(len(flows), len(required))} may be silent although all is well"
+        return
     untested = sum(v.finding is Finding.NOT_TESTED for v in flows)
     said = "nothing failed, but "
     if undetermined := len(flows) - untested:
@@ -115,7 +118,7 @@ def _not_done(number: int, required: int, done: str, kinds: str = "") -> str:
 
 
 def _untested_kinds(flows: list[Verdict]) -> str:
-    """` (GRE and UDP)`: what has no probes yet; nothing where time ran out."""
+    """` (ESP and GRE)`: what we may not send; nothing where time ran out."""
     kinds = {v.check.transport for v in flows if v.finding is Finding.NOT_TESTED}
     return "" if Transport.TCP in kinds else f" ({' and '.join(sorted(kind.upper() for kind in kinds))})"
 
@@ -126,8 +129,8 @@ def _all_well(
     well = [v for v in required if v.outcome is Outcome.PASS]
     accepted = len(well)
     one, many = _WELL[phase]
-    if phase is Phase.PREINSTALL and any(v.check.present for v in well):
-        # What exists already is open, and has no free port.
+    if phase is Phase.PREINSTALL and any(v.check.present or v.check.port is None for v in well):
+        # What exists already is open, and has no free port; GRE and the like have no port at all.
         one, many = _WELL[Phase.INSTALLED] if all(v.check.present for v in well) else _PATHS_OPEN
     if accepted:
         yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
@@ -135,8 +138,10 @@ def _all_well(
     if ranges:
         paths = "path to 1 range" if ranges == 1 else f"paths to {ranges:,} ranges"
         yield f"the {paths} of ports {are(ranges)} not tested"
-    if summary.warned:
-        yield plural(summary.warned, "warning")
+    if others := sum(v.finding is Finding.WRONG_RESPONDER for v in required):
+        yield f"{others:,} {are(others)} open, but spoken there is something else than expected"
+    if warned := summary.warned - others:
+        yield plural(warned, "warning")
     if summary.waived:
         yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
     if unprovable := sum(v.unprovable and v.waived is None for v in verdicts):

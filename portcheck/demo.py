@@ -10,7 +10,8 @@ import errno
 import select
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -42,12 +43,20 @@ _BACKLOG = 16
 _FILLERS = 8
 _FULL_AFTER_S = 0.2
 _MOVES = 2000
+_LOOK_UP_S = 0.1
+_DNS_HEADER_BYTES = 12
+_NOT_IMPLEMENTED = bytes((0x80, 0x04)) + bytes(8)
+"""RFC 1035 section 4.1.1: a response (QR) with RCODE 4 and no records."""
 
-BLOCKED = ("m1", 5050)
-REFUSED = ("m2", 8181)
-EXPOSED = ("m1", 7070)
-UNEXPECTED = ("a2", 8080)
-UNEXPECTED_ON_ONE_HOST = ("m1", 5051)
+Place = tuple[str, Transport, int]
+"""Host, transport and port, the port as the document has it."""
+
+BLOCKED: Place = ("m1", Transport.TCP, 5050)
+REFUSED: Place = ("m2", Transport.TCP, 8181)
+REFUSED_UDP: Place = ("m2", Transport.UDP, 61053)
+EXPOSED: Place = ("m1", Transport.TCP, 7070)
+UNEXPECTED: Place = ("a2", Transport.TCP, 8080)
+UNEXPECTED_ON_ONE_HOST: Place = ("m1", Transport.TCP, 5051)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +86,28 @@ def cluster() -> Iterator[Cluster]:
     several = len(addresses) > 1
     document, moved = _free_document(_demo_document(), tuple(addresses.values()))
     with ExitStack() as stack:
-        opened = set(_healthy(document, addresses, moved))
+        opened = set(_healthy(document, addresses))
         staged: list[str] = []
         left_out: list[str] = []
-        opened -= {_there(REFUSED, moved)}
+        opened -= {_there(REFUSED, moved), _there(REFUSED_UDP, moved)}
         unexpected = UNEXPECTED if several else UNEXPECTED_ON_ONE_HOST
         opened |= {_there(unexpected, moved)}
         if several:
             opened |= {_there(EXPOSED, moved)}
-            staged += [f"{_say(REFUSED, moved)} does not listen", f"{_say(EXPOSED, moved)} listens to everybody"]
+            staged += [f"{_say(REFUSED, moved)} does not listen", f"{_say(REFUSED_UDP, moved)} does not listen"]
+            staged.append(f"{_say(EXPOSED, moved)} listens to everybody")
         else:
             left_out.append("only 127.0.0.1 answers here, so there is one host and nothing is local to it alone")
         staged.append(f"{_say(unexpected, moved)} is open and nobody asked for it")
         if sys.platform.startswith("linux"):
             opened -= {_there(BLOCKED, moved)}
-            host, port = _there(BLOCKED, moved)
+            host, _, port = _there(BLOCKED, moved)
             listen_to_nobody(stack, addresses[host], port)
             staged.append(f"{_say(BLOCKED, moved)} drops what it gets")
         else:
             left_out.append("no blocked port: a full queue drops connections on Linux only")
-        for host, port in sorted(opened):
-            _listen(stack, addresses[host], port)
+        for host, transport, port in sorted(opened):
+            _OPEN[transport](stack, addresses[host], port)
         yield Cluster(_scope(document, addresses), tuple(staged), tuple(left_out), moved)
 
 
@@ -111,20 +121,21 @@ def _addresses() -> dict[str, str]:
     return dict(_HOSTS)
 
 
-def _there(place: tuple[str, int], moved: dict[int, int]) -> tuple[str, int]:
-    return place[0], moved.get(place[1], place[1])
+def _there(place: Place, moved: dict[int, int]) -> Place:
+    host, transport, port = place
+    return host, transport, moved.get(port, port)
 
 
-def _say(place: tuple[str, int], moved: dict[int, int]) -> str:
-    host, port = _there(place, moved)
-    return f"{port}/tcp on {host}"
+def _say(place: Place, moved: dict[int, int]) -> str:
+    host, transport, port = _there(place, moved)
+    return f"{port}/{transport} on {host}"
 
 
 # ---------------------------------------------------------------------------------------------- the document
 
 
 def _demo_document() -> Document:
-    """The certain, required TCP rows of the DC/OS document that need no privilege to listen."""
+    """The certain, required rows of the DC/OS document that need no privilege to listen: TCP, and DNS over UDP."""
     source = documents.find(_SOURCE_DOCUMENT)
     rows = tuple(row for row in source.expectations if _fits(row))
     used = {role for row in rows for role in (*row.sources, *row.to)}
@@ -143,7 +154,8 @@ def _demo_document() -> Document:
 
 
 def _fits(row: Expectation) -> bool:
-    ports = all(p.transport is Transport.TCP and p.first is not None and p.first >= _PRIVILEGED for p in row.ports)
+    carried = {Transport.TCP, Transport.UDP} if row.speaks == "dns" else {Transport.TCP}
+    ports = all(p.transport in carried and p.first is not None and p.first >= _PRIVILEGED for p in row.ports)
     single = row.listen is Listen.SINGLE and not any(p.is_range for p in row.ports)
     return ports and single and row.level is Level.REQUIRED and row.doubt is None
 
@@ -167,30 +179,31 @@ def _free_document(document: Document, addresses: Iterable[str]) -> tuple[Docume
 
 
 def _moved(ports: Ports, moved: dict[int, int]) -> Ports:
-    assert ports.first is not None, "the demo has TCP ports only"
+    assert ports.first is not None, "the demo has no protocols without ports"
     number = moved.get(ports.first, ports.first)
     return Ports(ports.transport, number, number)
 
 
 def _is_free(port: int, addresses: Iterable[str]) -> bool:
     for address in addresses:
-        with socket.socket() as trial:
-            try:
-                trial.bind((address, port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    return False
-                raise
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as trial:
+                try:
+                    trial.bind((address, port))
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return False
+                    raise
     return True
 
 
-def _healthy(document: Document, addresses: dict[str, str], moved: dict[int, int]) -> Iterator[tuple[str, int]]:
+def _healthy(document: Document, addresses: dict[str, str]) -> Iterator[Place]:
     """Where a healthy cluster listens, as seen from outside its hosts."""
     for row in document.expectations:
         if LOCALHOST not in row.sources:
             for host in addresses:
                 if _ROLES[host[0]] in row.to:
-                    yield from ((host, number) for ports in row.ports for number in ports.numbers())
+                    yield from ((host, ports.transport, n) for ports in row.ports for n in ports.numbers())
 
 
 # ----------------------------------------------------------------------------------------------- the sockets
@@ -202,6 +215,33 @@ def _listen(stack: ExitStack, address: str, port: int, backlog: int = _BACKLOG) 
     listener.bind((address, port))
     listener.listen(backlog)
     return listener
+
+
+def _answer_as_dns(stack: ExitStack, address: str, port: int) -> None:
+    """A datagram is answered by a program, not by the kernel: a thread says to every query that it does not do that."""
+    server = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    server.bind((address, port))
+    ended = threading.Event()
+    # Closing a socket does not wake who waits for it, and its number may be another's by then.
+    server.settimeout(_LOOK_UP_S)
+    thread = threading.Thread(target=_refuse_queries, args=(server, ended), daemon=True)
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(ended.set)
+
+
+def _refuse_queries(server: socket.socket, ended: threading.Event) -> None:
+    while not ended.is_set():
+        with suppress(OSError):
+            query, peer = server.recvfrom(512)
+            if len(query) >= _DNS_HEADER_BYTES:
+                server.sendto(query[:2] + _NOT_IMPLEMENTED, peer)
+
+
+_OPEN: dict[Transport, Callable[[ExitStack, str, int], object]] = {
+    Transport.TCP: _listen,
+    Transport.UDP: _answer_as_dns,
+}
 
 
 def listen_to_nobody(stack: ExitStack, address: str, port: int) -> None:

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from portcheck.engine.probe import Observation, PortState, Probe, Tally
-from portcheck.measured import Measured, narrowed, observation_of
+from portcheck.engine.probe import Observation, PortState, Probe, Reason, Tally
+from portcheck.facts import Facts, facts_by_address
+from portcheck.measured import Measured, endpoint, narrowed, observation_of
 from portcheck.model import Check, Finding, Plan, SweptPorts, Verdict
-from portcheck.verdict import Facts, Strictness, facts_by_address, judge
+from portcheck.verdict import Strictness, judge
 
 _Judge = Callable[[Check, Observation], Verdict]
 
@@ -23,13 +24,31 @@ def judge_all(plan: Plan, measured: Measured, strictness: Strictness) -> tuple[V
     facts = facts_by_address(measured)
 
     def of_one(check: Check, seen: Observation) -> Verdict:
-        return judge(check, seen, facts.get(check.address or "", Facts()), plan.scope.phase, strictness)
+        of_address = facts.get(check.address or "", Facts())
+        return judge(check, seen, of_address, plan.scope.phase, strictness, plan.scope.secrets)
 
     verdicts = [of_one(check, _observation(check, measured)) for check in plan.checks]
     for sweep in plan.sweeps:
         verdicts += _of_sweep(sweep, measured, of_one)
+    verdicts = _where_nobody_is(verdicts)
     order = {host.name: number for number, host in enumerate(plan.scope.hosts)}
     return tuple(sorted(verdicts, key=lambda verdict: order.get(verdict.check.host, 0)))
+
+
+def _where_nobody_is(verdicts: list[Verdict]) -> list[Verdict]:
+    """What this process may not send to an address of a network where nothing answered is no loss there."""
+    asked: dict[str | None, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.check.from_network and verdict.asked:
+            asked.setdefault(verdict.check.address, []).append(verdict)
+    empty = {address: of[0] for address, of in asked.items() if all(v.finding is Finding.NO_HOST for v in of)}
+    return [_as_nobody(v, empty[v.check.address]) if v.check.address in empty else v for v in verdicts]
+
+
+def _as_nobody(verdict: Verdict, nobody: Verdict) -> Verdict:
+    if verdict.observation.reason is not Reason.NEEDS_PRIVILEGE or not verdict.check.from_network:
+        return verdict
+    return replace(verdict, outcome=nobody.outcome, finding=nobody.finding, because=nobody.because)
 
 
 def _observation(check: Check, measured: Measured) -> Observation:
@@ -47,7 +66,7 @@ def _of_sweep(sweep: SweptPorts, measured: Measured, of_one: _Judge) -> list[Ver
     probe = sweep.first.probe
     if probe is None:
         return [replace(of_one(sweep.first, _not_asked(sweep.first)), alike=array("H", sweep.numbers()))]
-    where = probe.address, probe.source_address
+    where = endpoint(probe)
     singly = sorted((seen for seen in measured.singly(where) if seen.probe.port in sweep), key=_port)
     verdicts = [of_one(sweep.check(seen.probe.port), seen) for seen in singly]
     for tally in measured.in_bulk(where):

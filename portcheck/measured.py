@@ -8,8 +8,8 @@ from itertools import compress
 
 from portcheck.engine.probe import Answered, Observation, Probe, Tally, Transport
 
-Endpoint = tuple[str, str | None]
-"""An address and the address of ours that its probes are sent from."""
+Endpoint = tuple[str, str | None, Transport]
+"""An address, the address of ours that its probes are sent from, and what carries them."""
 
 
 class Measured:
@@ -34,10 +34,13 @@ class Measured:
 
     def _file(self, answered: Answered) -> None:
         if isinstance(answered, Observation):
-            probe = answered.probe
-            self._observations.setdefault((probe.address, probe.source_address), {})[probe] = answered
+            self._observations.setdefault(endpoint(answered.probe), {})[answered.probe] = answered
         else:
-            self._tallies.setdefault((answered.address, answered.source_address), []).append(answered)
+            self._tallies.setdefault(endpoint(first_probe(answered)), []).append(answered)
+
+    def refine(self, observation: Observation) -> None:
+        """Put in what was found out about an answer later: what it said, never what it is."""
+        self._observations[endpoint(observation.probe)][observation.probe] = observation
 
     @property
     def taken(self) -> Collection[Answered]:
@@ -56,11 +59,11 @@ class Measured:
         Raises:
             KeyError: it was not asked.
         """
-        where = probe.address, probe.source_address
+        where = endpoint(probe)
         if (found := self._observations.get(where, {}).get(probe)) is not None:
             return found
         for tally in self._tallies.get(where, ()):
-            if probe.transport is Transport.TCP and probe.port in tally.ports:
+            if probe.port in tally.ports:
                 return observation_of(tally, probe)
         raise KeyError(probe)
 
@@ -73,9 +76,14 @@ class Measured:
         return self._tallies.get(where, ())
 
     def ports(self, where: Endpoint) -> set[int]:
-        """The TCP ports that have an answer."""
-        known = {seen.probe.port for seen in self.singly(where) if seen.probe.transport is Transport.TCP}
+        """The ports that have an answer."""
+        known = {seen.probe.port for seen in self.singly(where)}
         return known.union(*(tally.ports for tally in self.in_bulk(where)))
+
+
+def endpoint(probe: Probe) -> Endpoint:
+    """Where the probe goes, its port aside."""
+    return probe.address, probe.source_address, probe.transport
 
 
 def size(answered: Answered) -> int:
@@ -87,7 +95,7 @@ def first_probe(answered: Answered) -> Probe:
     """The probe that it answers, of a tally the first."""
     if isinstance(answered, Observation):
         return answered.probe
-    return Probe(answered.address, Transport.TCP, answered.ports[0], answered.source_address)
+    return Probe(answered.address, answered.transport, answered.ports[0], answered.source_address)
 
 
 def observation_of(tally: Tally, probe: Probe) -> Observation:

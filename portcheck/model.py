@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from itertools import chain
 
@@ -103,6 +103,7 @@ class Finding(Word):
     OPEN_TO_OTHERS = "open-to-others"
     EXPOSED = "exposed"
     NO_HOST = "no-host"
+    WRONG_RESPONDER = "wrong-responder"
     UNDETERMINED = "undetermined"
     NOT_TESTED = "not-tested"
 
@@ -200,6 +201,7 @@ class Expectation:
         when: the feature that must be in use for the row to count; always set for CONDITIONAL.
         doubt: why the source document may be wrong here.
         present_before_install: the service exists before the product is installed.
+        speaks: the protocol at these ports, a name of portcheck.protocols; None: the one that is usual there, if any.
     """
 
     service: str
@@ -213,6 +215,7 @@ class Expectation:
     listen: Listen = Listen.SINGLE
     answers: Answers = Answers.NORMALLY
     present_before_install: bool = False
+    speaks: str | None = None
     note: str | None = None
     doubt: str | None = None
 
@@ -479,6 +482,7 @@ class Scope:
         chosen: names of the hosts of the site that TARGET and -r leave; empty without these.
         other_hosts: hosts of the site that were not chosen as targets; flows begin at them all the same.
         left_out: what resolving the hosts already had to leave out.
+        secrets: which of the Secrets were given, by field name.
     """
 
     documents: tuple[Document, ...]
@@ -495,6 +499,7 @@ class Scope:
     chosen: frozenset[str] = frozenset()
     other_hosts: tuple[Host, ...] = ()
     left_out: tuple[NotPlanned, ...] = ()
+    secrets: frozenset[str] = frozenset()
 
     @property
     def all_hosts(self) -> tuple[Host, ...]:
@@ -523,6 +528,8 @@ class Check:
         port: None for a protocol without ports.
         services: what should be there, of all rows merged into this check; `units` what runs them.
         documents: ids of those rows' documents; empty for ports asked for by hand.
+        answers: whether a healthy service answers our probe, with the secrets that we were given.
+        speaks: the protocols that should be spoken there, names of portcheck.protocols; empty when not known.
         present: exists before the install, so the rows of the installed phase apply.
         named_for: roles that may reach this port although we may not.
         needed_by_others: a service that is in use needs this very port for them, so nothing else may have it.
@@ -547,6 +554,7 @@ class Check:
     provenance: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
     answers: Answers = Answers.NORMALLY
+    speaks: tuple[str, ...] = ()
     present: bool = False
     doubt: str | None = None
     silent_when_closed: bool = False
@@ -661,6 +669,7 @@ class Verdict:
         alike: ports of one sweep that all got this answer and mean the same, ascending; check and observation
             are then those of the first. Empty for a check by itself.
         known_for: of an open port that nobody asked for: what is known to use it, None when nothing is.
+        phase: whose rules it was judged by: those of the installed one for what exists before the install.
     """
 
     check: Check
@@ -672,6 +681,7 @@ class Verdict:
     waived: str | None = None
     alike: Sequence[int] = ()
     known_for: str | None = None
+    phase: Phase = Phase.INSTALLED
 
     @property
     def count(self) -> int:
@@ -696,9 +706,10 @@ class Verdict:
 
     @property
     def unprovable(self) -> bool:
-        """Inconclusive because the service answers no stranger, healthy or not."""
+        """Inconclusive because the service answers no stranger, healthy or not; before the install there is none."""
         return (
             self.outcome is Outcome.INCONCLUSIVE
+            and self.phase is Phase.INSTALLED
             and self.check.answers is not Answers.NORMALLY
             and self.observation.state is PortState.OPEN_FILTERED
         )
@@ -767,6 +778,23 @@ class Summary:
     exit_status: int
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """What makes a service answer that is silent to strangers. Never printed, never part of a run.
+
+    Attributes:
+        snmp_community: for SNMP v1 and v2c.
+        radius_secret: shared with the RADIUS server for this machine.
+    """
+
+    snmp_community: str | None = None
+    radius_secret: str | None = None
+
+    def given(self) -> frozenset[str]:
+        """The field names of those that there are."""
+        return frozenset(each.name for each in fields(self) if getattr(self, each.name))
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What the user asked for, as she said it; part of the run so that it can be repeated and compared.
@@ -776,6 +804,9 @@ class Selection:
         max_rate: new connections a second over all addresses, None for no limit of its own.
         evidence: every result singly, with all attempts.
         resumed: the run_id of the run that this one went on with.
+        udp_budget_s: how long one address is asked over UDP while it, or a router, limits its ICMP errors.
+        verify: open TCP ports were asked what they speak.
+        secrets: which of the Secrets were given, by field name; never their values.
     """
 
     targets: tuple[str, ...] = ()
@@ -795,6 +826,9 @@ class Selection:
     max_rate: float | None = None
     evidence: bool = False
     resumed: str | None = None
+    udp_budget_s: float = 20.0
+    verify: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from portcheck import protocols
 from portcheck.elsewhere import flows_that_start_elsewhere
 from portcheck.engine.probe import Probe, Reason, Transport
 from portcheck.model import (
@@ -44,10 +45,11 @@ from portcheck.wording import listed
 
 _STRICTNESS = tuple(Expect)
 _LOOPBACK = {family: Address(ip, family) for family, ip in LOOPBACK.items()}
-_UNSUPPORTED = "this version of portcheck has no {} probes yet"
 _MANY = 64
 """Swept ports of an address that nothing tells apart are from this number on one SweptPorts: a check of each would
 cost a gigabyte for a million ports. Fewer are checked singly, so that each keeps its own evidence."""
+
+_SWEPT = (Transport.TCP, Transport.UDP)
 
 _SWEPT_ON_OURSELVES = frozenset({SweepKind.ALL, SweepKind.PORTS, SweepKind.COMMON})
 """Said in so many words. What a document wants closed to others may well be open to its own machine."""
@@ -78,6 +80,7 @@ class _Want:
 class _Alike:
     """Swept ports of one host that nothing tells apart."""
 
+    transport: Transport
     want: _Want
     ports: tuple[range, ...]
 
@@ -210,14 +213,15 @@ def _keys(ports: Ports, scope: Scope) -> Iterator[Key]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Swept TCP ports that no row, host, waiver or option tells apart, and what the documents have on each of them."""
+    """Swept ports that no row, host, waiver or option tells apart, and what the documents have on each of them."""
 
+    transport: Transport
     ports: range
     known_as: tuple[str, ...]
 
 
 Swept = Sequence[_Piece]
-"""The TCP ports to look at on every target beyond the required ones, ascending."""
+"""The ports to look at on every target beyond the required ones, by transport and ascending."""
 
 
 def _swept_pieces(scope: Scope, known: Sequence[Row]) -> Swept:
@@ -226,24 +230,23 @@ def _swept_pieces(scope: Scope, known: Sequence[Row]) -> Swept:
     some = (row for row in known if row.expectation.listen is Listen.SOME and row.active)
     # Where all hosts are known, a range of a role that none of them has says nothing of a port.
     ranges = [row for row in some if not scope.whole_site or not row.listeners.isdisjoint(present)]
-    borders = _borders(scope, known)
-    return [
-        _Piece(
-            piece,
-            tuple(
-                dict.fromkeys(_described(row) for row in (*single, *ranges) if row.names(Transport.TCP, piece.start))
-            ),
-        )
-        for run in _chosen_ports(scope, single)
-        for piece in _cut(run, borders)
-    ]
+    pieces: list[_Piece] = []
+    for transport in _SWEPT:
+        borders = _borders(scope, known, transport)
+        for piece in (piece for run in _chosen_ports(scope, single, transport) for piece in _cut(run, borders)):
+            naming = (row for row in (*single, *ranges) if row.names(transport, piece.start))
+            pieces.append(_Piece(transport, piece, tuple(dict.fromkeys(map(_described, naming)))))
+    return pieces
 
 
-def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
-    """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything."""
-    if not scope.asks_for(Transport.TCP):
+def _chosen_ports(scope: Scope, single: Iterable[Row], transport: Transport) -> list[range]:
+    """Without ranges of which some ports are used: tens of thousands on every host, none of which says anything.
+
+    UDP ports only where they were given by number: a closed one takes a second of the host's ICMP errors.
+    """
+    if not scope.asks_for(transport):
         return []
-    documented = [ports for row in single for ports in row.expectation.ports]
+    documented = [ports for row in single for ports in row.expectation.ports if transport is Transport.TCP]
     chosen: Mapping[SweepKind, Iterable[Ports]] = {
         SweepKind.NONE: (),
         SweepKind.ALL: (Ports(Transport.TCP, 1, LAST_PORT),),
@@ -251,16 +254,16 @@ def _chosen_ports(scope: Scope, single: Iterable[Row]) -> list[range]:
         SweepKind.COMMON: (*scope.sweep.ports, *documented),
         SweepKind.DOCUMENTED: documented,
     }
-    return _merged(ports.numbers() for ports in chosen[scope.sweep.kind] if ports.transport is Transport.TCP)
+    return _merged(ports.numbers() for ports in chosen[scope.sweep.kind] if ports.transport is transport)
 
 
-def _borders(scope: Scope, known: Iterable[Row]) -> list[int]:
+def _borders(scope: Scope, known: Iterable[Row], transport: Transport) -> list[int]:
     """Every port number at which something may begin to be different, ascending."""
     named = {ports for row in known for ports in row.expectation.ports}
     named |= {named_ports.ports for named_ports in scope.extra} | {waiver.ports for waiver in scope.waivers}
     named |= {ports for host in scope.hosts for ports in host.offers}
-    tcp = [ports.numbers() for ports in named if ports.transport is Transport.TCP]
-    return sorted({border for run in tcp for border in (run.start, run.stop)})
+    runs = [ports.numbers() for ports in named if ports.transport is transport]
+    return sorted({border for run in runs for border in (run.start, run.stop)})
 
 
 def _cut(run: range, borders: Sequence[int]) -> Iterator[range]:
@@ -290,26 +293,27 @@ def _add_sweep(scope: Scope, wants: dict[Key, _Want], swept: Swept, rows: Sequen
     concerned = [row for row in rows if row.concerns(host)]
     single = _naming(row for row in concerned if row.expectation.listen is Listen.SINGLE)
     ranges = [row for row in concerned if row.expectation.listen is Listen.SOME and not row.local_only]
-    alike: dict[object, tuple[_Want, list[range]]] = {}
+    alike: dict[object, tuple[Transport, _Want, list[range]]] = {}
     for piece in swept:
-        number = piece.ports.start
-        if (Transport.TCP, number) in wants or any(_names(ports, number) for ports in host.offers):
+        key = piece.transport, piece.ports.start
+        if key in wants or any(_names(ports, key) for ports in host.offers):
             continue
         # An explicit port wins over a range that contains it: it is for others, not for us.
-        naming = single.get(number, [])
+        naming = single.get(key, [])
         if any(row.local_only for row in naming):
             continue  # We are this host: it may use the port, and is asked on the loopback address.
         if not naming:
-            naming = [row for row in ranges if row.names(Transport.TCP, number)]
+            naming = [row for row in ranges if row.names(*key)]
             if any(row.starts_at(scope.vantage) for row in naming):
                 continue
-        waived = tuple(w for w in scope.waivers if w.to == host.name and _names(w.ports, number))
+        waived = tuple(w for w in scope.waivers if w.to == host.name and _names(w.ports, key))
         want = _Want(Expect.NOT_OPEN, others=naming, known_as=piece.known_as)
-        alike.setdefault((tuple(map(id, naming)), piece.known_as, waived), (want, []))[1].append(piece.ports)
-    groups = [_Alike(want, tuple(_merged(runs))) for want, runs in alike.values()]
+        nothing_apart = piece.transport, tuple(map(id, naming)), piece.known_as, waived
+        alike.setdefault(nothing_apart, (piece.transport, want, []))[2].append(piece.ports)
+    groups = [_Alike(transport, want, tuple(_merged(runs))) for transport, want, runs in alike.values()]
     for group in groups:
         if not _is_large(group):
-            wants.update(((Transport.TCP, number), group.want) for run in group.ports for number in run)
+            wants.update(((group.transport, number), group.want) for run in group.ports for number in run)
     return [group for group in groups if _is_large(group)]
 
 
@@ -317,18 +321,17 @@ def _is_large(group: _Alike) -> bool:
     return sum(map(len, group.ports)) >= _MANY
 
 
-def _names(ports: Ports, number: int) -> bool:
-    return ports.transport is Transport.TCP and number in ports
+def _names(ports: Ports, key: tuple[Transport, int]) -> bool:
+    return ports.transport is key[0] and key[1] in ports
 
 
-def _naming(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    """TCP port to the rows that name it."""
-    naming: dict[int, list[Row]] = {}
+def _naming(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    """A port to the rows that name it."""
+    naming: dict[Key, list[Row]] = {}
     for row in rows:
         for ports in row.expectation.ports:
-            if ports.transport is Transport.TCP:
-                for number in ports.numbers():
-                    naming.setdefault(number, []).append(row)
+            for key in ports.each():
+                naming.setdefault(key, []).append(row)
     return naming
 
 
@@ -348,14 +351,16 @@ def _checks(
     for key in keys:
         yield _check(scope, host, address, key, wants[key], silent)
     for group in sweeps:
-        first = _check(scope, host, address, (Transport.TCP, group.ports[0].start), group.want, silent)
+        first = _check(scope, host, address, (group.transport, group.ports[0].start), group.want, silent)
         yield SweptPorts(first, group.ports)
 
 
 def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _Want, silent: bool) -> Check:
     transport, port = key
     probe, unmeasured = _probe(scope.vantage, host, address, key)
-    rows = want.rows if want.expect is not Expect.NOT_OPEN else []
+    # What may be there on a swept port is not known, and of many of them nothing may differ but the number.
+    asked = want.expect is not Expect.NOT_OPEN
+    rows = want.rows if asked else []
     listed = want.rows + want.others
     services = [row.expectation.service for row in listed] + [name for name in want.by_hand if name]
     return Check(
@@ -375,7 +380,8 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         documents=tuple(dict.fromkeys(row.document.id for row in listed)),
         provenance=_provenance(listed),
         notes=tuple(dict.fromkeys(row.expectation.note for row in rows if row.expectation.note)),
-        answers=_answers(rows, bool(want.by_hand)),
+        answers=_answers(rows, bool(want.by_hand), key, scope.secrets) if asked else Answers.NORMALLY,
+        speaks=_speaks(rows, key) if asked else (),
         present=host.external or _is_present(rows or listed),
         doubt=None if want.by_hand else _doubt(rows),
         silent_when_closed=silent or any(row.document.silent_when_closed for row in listed),
@@ -412,11 +418,9 @@ def _probe(vantage: Vantage, host: Host, address: Address | None, key: Key) -> t
     transport, port = key
     if address is None:
         return None, Unmeasured(Reason.NAME_UNRESOLVED, host.unresolved or "")
-    if transport is not Transport.TCP or port is None:
-        return None, Unmeasured(Reason.UNSUPPORTED, _UNSUPPORTED.format(transport.upper()))
     loopback = address in _LOOPBACK.values()
     source = None if loopback else vantage.sources.get(address.family)
-    return Probe(address.ip, transport, port, source), None
+    return Probe(address.ip, transport, port or 0, source), None
 
 
 def _check_id(vantage: Vantage, host: Host, address: Address | None, key: Key) -> str:
@@ -440,11 +444,31 @@ def _level(rows: list[Row], by_hand: bool) -> Level:
     return Level.RECOMMENDED if levels == {Level.RECOMMENDED} else Level.REQUIRED
 
 
-def _answers(rows: list[Row], by_hand: bool) -> Answers:
-    """What asks for most wins: a service that answers everybody, then one that wants a secret."""
-    kinds = {row.expectation.answers for row in rows}
+def _speaks(rows: Iterable[Row], key: Key) -> tuple[str, ...]:
+    """The protocols that should be spoken there: what the rows say, or what is usual at the port."""
+    said = [row.expectation.speaks or protocols.usual(*key) for row in rows] or [protocols.usual(*key)]
+    return tuple(dict.fromkeys(name for name in said if name is not None))
+
+
+def _answers(rows: list[Row], by_hand: bool, key: Key, secrets: frozenset[str]) -> Answers:
+    """What asks for most wins: a service that answers everybody, then one that wants a secret that we do not have."""
+    kinds = {_row_answers(row, key, secrets) for row in rows}
+    if by_hand or not kinds:
+        kinds.add(_usually_answers(protocols.usual(*key), key, secrets))
     strictest = (Answers.NORMALLY, Answers.WITH_SECRET, Answers.NEVER)
-    return Answers.NORMALLY if by_hand or not kinds else min(kinds, key=strictest.index)
+    return min(kinds, key=strictest.index)
+
+
+def _row_answers(row: Row, key: Key, secrets: frozenset[str]) -> Answers:
+    """What the document says, and where it says nothing what the protocol is known for."""
+    said, speaks = row.expectation.answers, row.expectation.speaks or protocols.usual(*key)
+    if said is Answers.WITH_SECRET and protocols.has_secret(speaks, secrets):
+        return Answers.NORMALLY
+    return _usually_answers(speaks, key, secrets) if said is Answers.NORMALLY else said
+
+
+def _usually_answers(speaks: str | None, key: Key, secrets: frozenset[str]) -> Answers:
+    return protocols.answers(speaks, secrets) if key[0] is Transport.UDP else Answers.NORMALLY
 
 
 def _doubt(rows: list[Row]) -> str | None:

@@ -1,4 +1,4 @@
-"""What is asked of the network for a plan: the ports of each address, as the engine takes them. Pure.
+"""What is asked of the network for a plan: the ports of each address, as the engines take them. Pure.
 
 Swept ports stay runs of numbers until the engine wants them, so that a million of them cost a few megabytes.
 """
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from portcheck.engine.probe import Answered, Observation, PortState, ProbeSet, Transport
-from portcheck.measured import Endpoint, Measured, first_probe
-from portcheck.model import Plan, Ports
+from portcheck.measured import Endpoint, Measured, endpoint, first_probe
+from portcheck.model import Expect, Plan, Ports
+from portcheck.protocols import asked_in
 
 _DECOYS = 2
 _CANARIES = 3
@@ -27,6 +28,7 @@ class _Asked:
     """What the checks of one endpoint need to be asked."""
 
     of_checks: set[int] = field(default_factory=set)
+    speaks: dict[int, dict[str, None]] = field(default_factory=dict)
     swept: list[range] = field(default_factory=list)
     offered: set[Ports] = field(default_factory=set)
 
@@ -47,10 +49,9 @@ def probe_sets(plan: Plan, *, seed: int, evidence: bool = False, kept: Measured 
     """
     documented = _documented(plan)
     for where, asked in _by_endpoint(plan).items():
-        known = kept.ports(where) if kept is not None else set()
-        singly, in_bulk = asked.of_checks - known, asked.in_bulk() - known
-        if evidence:
-            singly, in_bulk = singly | in_bulk, set()
+        if where[2] is not Transport.TCP:
+            continue
+        singly, in_bulk = _left(where, asked, evidence, kept)
         if singly or in_bulk:
             yield ProbeSet(
                 address=where[0],
@@ -60,6 +61,54 @@ def probe_sets(plan: Plan, *, seed: int, evidence: bool = False, kept: Measured 
                 source_address=where[1],
                 canaries=_canaries(kept, where) if kept is not None else (),
             )
+
+
+def _left(where: Endpoint, asked: _Asked, evidence: bool, kept: Measured | None) -> tuple[set[int], set[int]]:
+    """The ports without an answer: those that are reported singly, and those in bulk."""
+    known = kept.ports(where) if kept is not None else set()
+    singly, in_bulk = asked.of_checks - known, asked.in_bulk() - known
+    return (singly | in_bulk, set()) if evidence else (singly, in_bulk)
+
+
+def asked_ports(plan: Plan) -> Iterator[tuple[str, str | None, Transport, set[int], set[int]]]:
+    """Of every endpoint its address, source address and transport, and the ports that are asked singly and in bulk."""
+    return ((*where, asked.of_checks, asked.in_bulk()) for where, asked in _by_endpoint(plan).items())
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPort:
+    """A port that is asked without a connection; `port` 0 for a protocol without ports.
+
+    Attributes:
+        speaks: the protocols to ask in, names of portcheck.protocols; empty when nobody knows one.
+        expected: a service should be there; of a swept port nobody knows whose it is.
+        in_bulk: as in Question.
+    """
+
+    transport: Transport
+    port: int
+    speaks: tuple[str, ...]
+    expected: bool
+    in_bulk: bool = False
+
+
+def asked_without_connection(
+    plan: Plan, *, evidence: bool = False, kept: Measured | None = None
+) -> Iterator[tuple[str, str | None, list[AskedPort]]]:
+    """What else is asked of each address from each source address, in the order of the plan; arguments as above."""
+    by_address: dict[tuple[str, str | None], list[tuple[Endpoint, _Asked]]] = {}
+    for where, asked in _by_endpoint(plan).items():
+        if where[2] is not Transport.TCP:
+            by_address.setdefault(where[:2], []).append((where, asked))
+    for (address, source_address), of_address in by_address.items():
+        ports: list[AskedPort] = []
+        for where, asked in of_address:
+            singly, in_bulk = _left(where, asked, evidence, kept)
+            for port in sorted(singly | in_bulk):
+                speaks = tuple(asked.speaks.get(port, ())) or asked_in((), where[2], port)
+                ports.append(AskedPort(where[2], port, speaks, port in asked.speaks, port in in_bulk))
+        if ports:
+            yield address, source_address, ports
 
 
 def _canaries(kept: Measured, where: Endpoint) -> tuple[tuple[int, PortState], ...]:
@@ -72,11 +121,12 @@ def _canaries(kept: Measured, where: Endpoint) -> tuple[tuple[int, PortState], .
     return ()
 
 
-def ports_by_address(plan: Plan) -> dict[str, int]:
-    """How many TCP ports of each address are asked."""
+def ports_by_address(plan: Plan, *, connected: bool = True) -> dict[str, int]:
+    """How many ports of each address are asked over TCP, or, not `connected`, over everything else."""
     counts: dict[str, int] = {}
-    for (address, _), asked in _by_endpoint(plan).items():
-        counts[address] = counts.get(address, 0) + len(asked.of_checks) + len(asked.in_bulk())
+    for (address, _, transport), asked in _by_endpoint(plan).items():
+        if (transport is Transport.TCP) is connected:
+            counts[address] = counts.get(address, 0) + len(asked.of_checks) + len(asked.in_bulk())
     return counts
 
 
@@ -85,7 +135,7 @@ def of_plan(plan: Plan, answers: Iterable[Answered]) -> Iterator[Answered]:
     asked_by = _by_endpoint(plan)
     for answered in answers:
         probe = first_probe(answered)
-        asked = asked_by.get((probe.address, probe.source_address))
+        asked = asked_by.get(endpoint(probe))
         if asked is None:
             continue
         if isinstance(answered, Observation):
@@ -100,14 +150,16 @@ def _by_endpoint(plan: Plan) -> dict[Endpoint, _Asked]:
     asked: dict[Endpoint, _Asked] = {}
     for check in (*plan.checks, *(sweep.first for sweep in plan.sweeps)):
         if check.probe is not None:
-            where = check.probe.address, check.probe.source_address
-            asked.setdefault(where, _Asked()).offered.update(offers.get(check.host, ()))
+            asked.setdefault(endpoint(check.probe), _Asked()).offered.update(offers.get(check.host, ()))
     for check in plan.checks:
         if check.probe is not None:
-            asked[check.probe.address, check.probe.source_address].of_checks.add(check.probe.port)
+            of_endpoint = asked[endpoint(check.probe)]
+            of_endpoint.of_checks.add(check.probe.port)
+            if check.expect is not Expect.NOT_OPEN:
+                of_endpoint.speaks.setdefault(check.probe.port, {}).update(dict.fromkeys(check.speaks))
     for sweep in plan.sweeps:
         if (probe := sweep.first.probe) is not None:
-            asked[probe.address, probe.source_address].swept.extend(sweep.ports)
+            asked[endpoint(probe)].swept.extend(sweep.ports)
     return asked
 
 

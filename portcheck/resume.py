@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,6 @@ from portcheck.engine.probe import (
     Observation,
     PortState,
     Probe,
-    ProbeSet,
     Reason,
     Tally,
     Transport,
@@ -33,15 +32,37 @@ from portcheck.reports.run_shape import PORT_SET, Shape, damage
 
 Json = dict[str, Any]
 
-_REASONS: Mapping[PortState, frozenset[Reason]] = {
-    PortState.OPEN: frozenset({Reason.SYN_ACK}),
-    PortState.CLOSED: frozenset({Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN}),
-    PortState.FILTERED: frozenset(
-        {Reason.NO_RESPONSE, Reason.PORT_UNREACH, Reason.ADMIN_PROHIBITED, Reason.PROTO_UNREACH}
-        | {Reason.HOST_UNREACH, Reason.NET_UNREACH, Reason.ARP_FAILURE}
-    ),
+_SILENT = frozenset({Reason.NO_RESPONSE})
+_REJECTED = frozenset(
+    {Reason.PORT_UNREACH, Reason.ADMIN_PROHIBITED, Reason.PROTO_UNREACH}
+    | {Reason.HOST_UNREACH, Reason.NET_UNREACH, Reason.ARP_FAILURE}
+)
+_IP_PROTOCOL: Mapping[PortState, frozenset[Reason]] = {
+    PortState.OPEN: frozenset({Reason.PROTO_RESPONSE}),
+    PortState.CLOSED: frozenset({Reason.PROTO_UNREACH}),
+    PortState.FILTERED: _REJECTED,
 }
-"""What TCP answers, each state with its reasons: all that is kept."""
+_REASONS: Mapping[Transport, Mapping[PortState, frozenset[Reason]]] = {
+    Transport.TCP: {
+        PortState.OPEN: frozenset({Reason.SYN_ACK}),
+        PortState.CLOSED: frozenset({Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN}),
+        PortState.FILTERED: _REJECTED | _SILENT,
+    },
+    Transport.UDP: {
+        PortState.OPEN: frozenset({Reason.UDP_RESPONSE}),
+        PortState.CLOSED: frozenset({Reason.PORT_UNREACH, Reason.REFUSED_ORIGIN_UNKNOWN}),
+        PortState.FILTERED: _REJECTED,
+    },
+    Transport.ICMP: {PortState.OPEN: frozenset({Reason.ECHO_REPLY}), PortState.FILTERED: _REJECTED | _SILENT},
+    Transport.GRE: _IP_PROTOCOL,
+    Transport.ESP: _IP_PROTOCOL,
+    Transport.AH: _IP_PROTOCOL,
+}
+"""What the network answers over each transport, each state with its reasons: all that is kept.
+
+Not `open|filtered`: that a server is silent holds for the requests that were sent, and with another document, a secret
+or a privilege they are others now.
+"""
 
 
 def _words(words: type[Word]) -> frozenset[str]:
@@ -74,6 +95,8 @@ RUN: Shape = {
         "speed": _words(Speed),
         "max_rate": (*_NUMBER, None),
         "evidence": bool,
+        "udp_budget_s?": _NUMBER,
+        "verify?": bool,
     },
     "vantages": [{"host": str, "machine": str, "sources": {...: str}}],
     "checks": [{"target": {"address": _TEXT}, "transport": str, "port": (_PORT, None), "state": _words(PortState)}],
@@ -102,6 +125,8 @@ _SINGLE: Shape = {
     "errno": (range(4096), None),
     "rtt_ms": (*_NUMBER, None),
     "flaky": bool,
+    "answer": _TEXT,
+    "speaks?": _TEXT,
     "evidence": [_ATTEMPT],
 }
 """An answer that is kept, of `swept` and of `checks`."""
@@ -116,8 +141,9 @@ def selection_of(run: Json) -> tuple[Selection, Phase]:
         PortcheckError: the maximum rate is none.
     """
     said = run["selection"]
-    if said["max_rate"] is not None and not said["max_rate"] > 0:
-        raise _damaged("selection.max_rate is not what it should be")
+    for name in ("max_rate", "udp_budget_s"):
+        if said.get(name) is not None and not said[name] > 0:
+            raise _damaged(f"selection.{name} is not what it should be")
     selection = Selection(
         targets=tuple(said["targets"]),
         documents=tuple(said["documents"]),
@@ -134,6 +160,7 @@ def selection_of(run: Json) -> tuple[Selection, Phase]:
         speed=said["speed"],
         max_rate=said["max_rate"],
         evidence=said["evidence"],
+        **{name: said[name] for name in ("udp_budget_s", "verify") if name in said},
         resumed=run["run_id"],
     )
     return selection, Phase(run["phase"])
@@ -178,16 +205,23 @@ def _place(vantage: Json) -> str:
 # -------------------------------------------------------------------------------------------------- answers
 
 
-class _Questions:
-    """What a plan asks of one address and has no answer to yet."""
+Asked = tuple[str, str | None, Transport, Collection[int], Collection[int]]
+"""Address, source address, transport, the ports asked singly (0 for a protocol without ports), those asked in bulk."""
 
-    def __init__(self, asked: ProbeSet) -> None:
-        self.source_address = asked.source_address
-        self._singly = set(asked.singly)
+
+class _Questions:
+    """What a plan asks of one address over one transport and has no answer to yet."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.address, self.source_address, self.transport, singly, in_bulk = asked
+        self._singly = set(singly)
         # A set of all ports is 4 MB, and a large run has many addresses.
-        self._in_bulk = bytearray(_PORT.stop if asked.in_bulk else 0)
-        for port in asked.in_bulk:
+        self._in_bulk = bytearray(_PORT.stop if in_bulk else 0)
+        for port in in_bulk:
             self._in_bulk[port] = True
+
+    def probe(self, port: int) -> Probe:
+        return Probe(self.address, self.transport, port, self.source_address)
 
     def take_single(self, port: int) -> bool:
         """Whether the port is asked singly; it has its answer now."""
@@ -204,7 +238,7 @@ class _Questions:
         return True
 
 
-def kept_answers(run: Json, asked: Iterable[ProbeSet]) -> Iterator[Answered]:
+def kept_answers(run: Json, asked: Iterable[Asked]) -> Iterator[Answered]:
     """The answers of a run of the shape RUN to what a plan asks, each port once.
 
     They have no attempts but those that the run tells, so packets are counted for the run that sent them.
@@ -212,41 +246,42 @@ def kept_answers(run: Json, asked: Iterable[ProbeSet]) -> Iterator[Answered]:
     Raises:
         PortcheckError: an answer is damaged; the message names the key.
     """
-    questions = {probes.address: _Questions(probes) for probes in asked}
+    questions = {(each[0], each[2]): _Questions(each) for each in asked}
     for key, read in (("checks", _of_check), ("swept", _of_sweep)):
         for number, entry in enumerate(run[key]):
-            of_address = questions.get(entry["target"]["address"])
-            measured = entry["transport"] == Transport.TCP and PortState(entry["state"]) in _REASONS
-            if of_address is not None and measured:
+            of_address = questions.get((entry["target"]["address"], entry["transport"]))
+            if of_address is not None and PortState(entry["state"]) in _REASONS[of_address.transport]:
                 yield from read(entry, of_address, f"{key}[{number}]")
 
 
 def _of_check(check: Json, questions: _Questions, where: str) -> Iterator[Answered]:
-    answer = _answer(check, _SINGLE, where)
-    port = check["port"]
-    if port is not None and (questions.take_single(port) or questions.take_swept(port)):
+    answer = _answer(check, _SINGLE, questions.transport, where)
+    port = check["port"] or 0
+    if questions.take_single(port) or questions.take_swept(port):
         yield Observation(
-            Probe(check["target"]["address"], Transport.TCP, port, questions.source_address),
+            questions.probe(port),
             **answer,
             attempts=tuple(Attempt(**{name: each[name] for name in _ATTEMPT}) for each in check["evidence"]),
             errno=check["errno"],
             rtt_ms=check["rtt_ms"],
             flaky=check["flaky"],
+            answer=check["answer"],
+            speaks=check.get("speaks"),
         )
 
 
 def _of_sweep(entry: Json, questions: _Questions, where: str) -> Iterator[Answered]:
-    answer = _answer(entry, _ANSWER, where)
-    address, source = entry["target"]["address"], questions.source_address
+    answer = _answer(entry, _ANSWER, questions.transport, where)
     in_bulk = array("H")
     for port in _port_numbers(entry["ports"], where):
         if questions.take_swept(port):
             in_bulk.append(port)
         # It may be asked singly now: a document was changed, or evidence is wanted.
         elif questions.take_single(port):
-            yield Observation(Probe(address, Transport.TCP, port, source), **answer)
+            yield Observation(questions.probe(port), **answer)
     if in_bulk:
-        yield Tally(address, source, **answer, ports=in_bulk, syns=0)
+        where_to = questions.address, questions.source_address
+        yield Tally(*where_to, **answer, ports=in_bulk, syns=0, transport=questions.transport)
 
 
 def _port_numbers(text: str, where: str) -> Iterator[int]:
@@ -256,12 +291,12 @@ def _port_numbers(text: str, where: str) -> Iterator[int]:
         raise _damaged(f"{where}.ports: {error}") from None
 
 
-def _answer(entry: Json, shape: Shape, where: str) -> dict[str, Any]:
+def _answer(entry: Json, shape: Shape, transport: Transport, where: str) -> dict[str, Any]:
     """The fields that a lone answer and one of many ports have in common."""
     if (found := damage(entry, shape, where)) is not None:
         raise _damaged(found)
     state, reason, icmp = PortState(entry["state"]), Reason(entry["reason"]), entry["icmp"]
-    if reason not in _REASONS[state]:
+    if reason not in _REASONS[transport][state]:
         raise _damaged(f"{where}.reason is none of a port that is {state}")
     if entry["responder"] is not None and literal(entry["responder"]) is None:
         raise _damaged(f"{where}.responder is not an address")

@@ -10,24 +10,31 @@ import asyncio
 import math
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from portcheck import __version__
 from portcheck.answer import answer
 from portcheck.diagnosis import diagnose
+from portcheck.engine.descriptors import raise_descriptor_limit
 from portcheck.engine.pace import Pace, Speed
-from portcheck.engine.probe import Answered, Reason, Transport
+from portcheck.engine.probe import Answered, Observation, PortState, Probe, Reason, Transport
 from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
 from portcheck.measured import Measured
-from portcheck.model import Finding, Gap, Plan, Run, Selection, Unexpected, Verdict
-from portcheck.probe_sets import of_plan, probe_sets
+from portcheck.model import Check, Finding, Gap, Plan, Run, Secrets, Selection, Unexpected, Verdict
+from portcheck.probe_sets import of_plan, ports_by_address, probe_sets
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
+from portcheck.wording import plural
+
+if TYPE_CHECKING:
+    from portcheck.questions import Questions
 
 Progress = Callable[[int], None]
 """Called now and then with the number of ports that are decided so far; it may go down when contact is lost."""
@@ -48,6 +55,9 @@ def _ignore(_: object) -> None:
     """Nobody waits."""
 
 
+_NO_SECRETS = Secrets()
+
+
 def execute(
     plan: Plan,
     selection: Selection,
@@ -57,6 +67,7 @@ def execute(
     progress: Progress = _ignore,
     tell: Tell = _ignore,
     known_for: KnownFor = _nothing_known,
+    secrets_given: Secrets = _NO_SECRETS,
     kept: Iterable[Answered] = (),
     stop_signals: tuple[signal.Signals, ...] = (),
 ) -> Run:
@@ -65,6 +76,7 @@ def execute(
     Args:
         timing: None for that of the selection's speed.
         seed: order of the ports; None for a new one. It is part of the run.
+        secrets_given: what makes services answer that are silent to strangers; those that the plan's scope names.
         known_for: asked for each port that is open and that nobody asked for, after the measurement.
         kept: what an earlier run measured and is not asked again; what the plan does not ask for is dropped.
         stop_signals: signals that end the run early: what was not decided by then is unknown. Main thread only.
@@ -72,8 +84,22 @@ def execute(
     seed = secrets.randbelow(2**32) if seed is None else seed
     measured = Measured(of_plan(plan, kept))
 
+    remarks: list[str] = []
+
     async def measure_until(stop: asyncio.Future[Reason]) -> None:
-        await measure(plan, selection, measured, stop, seed=seed, timing=timing, progress=progress, tell=tell)
+        remarks.extend(
+            await measure(
+                plan,
+                selection,
+                measured,
+                stop,
+                seed=seed,
+                timing=timing,
+                secrets_given=secrets_given,
+                progress=progress,
+                tell=tell,
+            )
+        )
 
     handlers = {number: signal.getsignal(number) for number in stop_signals}
     started = datetime.now(UTC)
@@ -93,6 +119,7 @@ def execute(
             started=started,
             finished=finished,
             interrupted=interrupted,
+            remarks=remarks,
             known_for=known_for,
         )
     finally:
@@ -109,9 +136,14 @@ def conclude(
     started: datetime,
     finished: datetime,
     interrupted: str | None,
+    remarks: Iterable[str] = (),
     known_for: KnownFor = _nothing_known,
 ) -> Run:
-    """Judge a finished measurement: every check once, never fewer."""
+    """Judge a finished measurement: every check once, never fewer.
+
+    Args:
+        remarks: what else the reader has to know of it, one sentence each.
+    """
     strictness = Strictness(selection.strict, selection.strict_sources, Unexpected(selection.unexpected))
     judged = judge_all(plan, measured, strictness)
     scope = plan.scope
@@ -129,10 +161,16 @@ def conclude(
         selection=selection,
         plan=plan,
         verdicts=verdicts,
-        diagnosis=diagnose(verdicts, plan.scope.vantage, {d.id: d.title for d in plan.scope.documents}),
+        diagnosis=diagnose(
+            verdicts,
+            scope.vantage,
+            {d.id: d.title for d in scope.documents},
+            scope.secrets,
+            selection.udp_budget_s,
+        ),
         summary=summary,
         answer=answer(verdicts, summary, plan.scope.phase, _ranges_not_tested(plan)),
-        warnings=warnings,
+        warnings=(*warnings, *remarks),
     )
 
 
@@ -186,15 +224,98 @@ async def measure(
     *,
     seed: int,
     timing: TcpTiming | None = None,
+    secrets_given: Secrets = _NO_SECRETS,
     progress: Progress = _ignore,
     tell: Tell = _ignore,
-) -> None:
-    """Ask for everything in the plan that is not in `measured`, until it is; what `stop` leaves over is unknown."""
-    speed = Speed(selection.speed)
-    chosen = timing or timing_of(speed)
-    if selection.deadline_s is not None:
-        # The user has said how long she waits, also for a host that falls silent.
-        chosen = replace(chosen, patience_s=math.inf)
-    pace = Pace(speed, selection.max_rate)
-    engine = TcpEngine(chosen, measured.take, pace=pace, seed=seed, progress=progress, tell=tell)
-    await engine.run(probe_sets(plan, seed=seed, evidence=selection.evidence, kept=measured), stop)
+) -> tuple[str, ...]:
+    """Ask for everything in the plan that is not in `measured`, until it is; what `stop` leaves over is unknown.
+
+    Returns:
+        What the reader has to know of it beside the answers, one sentence each.
+    """
+    pace = Pace(Speed(selection.speed), selection.max_rate)
+    of_tcp, of_others = _summed(progress)
+    parts: list[Coroutine[None, None, None]] = []
+    if ports_by_address(plan):
+        chosen = timing or timing_of(Speed(selection.speed))
+        if selection.deadline_s is not None:
+            # The user has said how long she waits, also for a host that falls silent.
+            chosen = replace(chosen, patience_s=math.inf)
+        if ports_by_address(plan, connected=False):
+            # Both engines hold sockets; neither may starve the other.
+            half = max(1, raise_descriptor_limit() // 2)
+            chosen = replace(chosen, max_in_flight=min(half, chosen.max_in_flight or half))
+        engine = TcpEngine(chosen, measured.take, pace=pace, seed=seed, progress=of_tcp, tell=tell)
+        parts.append(engine.run(probe_sets(plan, seed=seed, evidence=selection.evidence, kept=measured), stop))
+    questions: Questions | None = None
+    if ports_by_address(plan, connected=False):
+        # A run over TCP alone does not pay for the requests, nor for scapy.
+        from portcheck.engine.datagram import DatagramEngine, DatagramTiming
+        from portcheck.questions import Questions
+
+        questions = Questions(plan, secrets_given, measured, evidence=selection.evidence)
+        of_budget = DatagramTiming(budget_s=selection.udp_budget_s)
+        take = partial(_take, measured, questions)
+        others = DatagramEngine(of_budget, take, pace=pace, seed=seed, progress=of_others, tell=tell)
+        parts.append(others.run(questions.sets(), stop))
+    await _together(parts)
+    for observation in questions.read() if questions is not None else ():
+        measured.refine(observation)
+    return await _verify(plan, measured, stop, pace) if selection.verify else ()
+
+
+def _take(measured: Measured, questions: Questions, answered: Answered) -> None:
+    measured.take(answered)
+    questions.take(answered)
+
+
+async def _verify(plan: Plan, measured: Measured, stop: asyncio.Future[Reason], pace: Pace) -> tuple[str, ...]:
+    """Ask every open TCP port what it speaks; a stop ends that, and changes nothing that was measured."""
+    from portcheck.verify import Asked, verify
+
+    expected: dict[Probe, Check] = {}
+    for check in plan.checks:
+        if check.probe is not None:
+            expected.setdefault(check.probe, check)
+    opened = {
+        seen.probe: seen
+        for seen in measured
+        if isinstance(seen, Observation)
+        and seen.state is PortState.OPEN
+        and seen.probe.transport is Transport.TCP
+        and seen.answer is None
+    }
+    # What is asked for comes before what was found.
+    asked = [Asked(probe, check.speaks, check.host) for probe, check in expected.items() if probe in opened]
+    asked += [Asked(probe) for probe in opened if probe not in expected]
+    answers = await verify(asked, pace=pace, stop=stop)
+    for probe, spoken in answers.items():
+        measured.refine(replace(opened[probe], answer=spoken.text, speaks=spoken.protocol))
+    if left := len(asked) - len(answers):
+        why = "the run ended first, or they took no second connection"
+        return (
+            f"{plural(left, 'open port was', 'open ports were')} not asked what is spoken there (--verify): {why}.",
+        )
+    return ()
+
+
+def _summed(progress: Progress) -> tuple[Progress, Progress]:
+    """Two that count for themselves, told as one."""
+    counts = [0, 0]
+
+    def part(number: int, decided: int) -> None:
+        counts[number] = decided
+        progress(sum(counts))
+
+    return partial(part, 0), partial(part, 1)
+
+
+async def _together(parts: Iterable[Coroutine[None, None, None]]) -> None:
+    """All of them; a bug in one ends the others as well, and is raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Answered, Observation, PortState, Reason, Word
-from portcheck.measured import first_probe, observation_of, size
+from portcheck.engine.probe import Answered, Observation, PortState, Reason, Transport, Word
+from portcheck.facts import Facts
 from portcheck.model import (
     DOUBTED,
-    LOOPBACK,
     Certainty,
     Check,
     Expect,
-    Family,
     Finding,
     Level,
     Outcome,
@@ -25,7 +23,8 @@ from portcheck.model import (
     Unexpected,
     Verdict,
 )
-from portcheck.wording import listed, plural
+from portcheck.observed import by_dead_router, fields
+from portcheck.protocols import contradicts
 
 
 class Evidence(Word):
@@ -34,28 +33,16 @@ class Evidence(Word):
     OPEN = "open"
     RESET = "refused by the host's address"
     REFUSED = "refused, by whom is unknown"
-    UDP_CLOSED = "port-unreachable from the host (UDP)"
+    SAID_CLOSED = "the host says by ICMP that nothing is there"
+    SOMEBODY_SAID_CLOSED = "refused without a connection, by whom is unknown"
     REJECTED = "rejected by ICMP, host answers elsewhere"
     REJECTED_MUTE = "rejected by ICMP, host never answers"
     HOST_DOWN = "no host there"
     SILENCE = "silence, host answers elsewhere"
     MUTE_HOST = "silence, host never answers"
     SILENT_BY_DESIGN = "silence, host drops what is closed"
-    UDP_SILENCE = "open|filtered"
+    MAY_BE_OPEN = "silence that an open port may have"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What all observations of one run say about one address.
-
-    Attributes:
-        answered: ports that answered from the address itself, open or closed.
-        alive: anything at all came from the address itself.
-    """
-
-    answered: int = 0
-    alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ class Strictness:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an evidence comes to, and the sentence that says why. {fields} are filled by `_fields`."""
+    """What an evidence comes to, and the sentence that says why; its {fields} are those of observed.py."""
 
     outcome: Outcome
     finding: Finding
@@ -77,22 +64,21 @@ class Rule:
     certainty: Certainty = Certainty.CERTAIN
 
 
-_ACCEPTED = "{host} accepted the connection{rtt}."
+_OPEN = "{host} {answered}{rtt}{said}{from_elsewhere}."
 _REFUSED_BY_HOST = "{host} refused the connection: nothing listens there{or_reset}."
 _REFUSED_BY_SOMEBODY = (
-    "The connection was refused and this platform does not show by whom: "
+    "{it_was_refused} and this platform does not show by whom: "
     "nothing listens there, or a firewall on the way rejects it."
 )
-_UDP_REFUSED = "{host} itself answered that nothing listens on this UDP port; the path is open."
+_SAID_CLOSED = "{says_closed}{or_rejected}."
 _REJECTED = "{rejected}."
 _REJECTED_MUTE = _REJECTED[:-1] + ", and nothing came from {host} itself during this run."
 _UNREACHABLE = "{unreachable}"
-_NO_ANSWER = "No answer to {tries}, while {answered}{in_detail}."
+_NO_ANSWER = "No answer to {tries}, while {others_answered}{in_detail}."
 _NO_ANSWER_AT_ALL = "No answer to {tries}, and nothing else came from {host} during this run{in_detail}."
-_NO_ANSWER_BY_DESIGN = (
-    "No answer to {tries}{in_detail}. This system stays silent when nothing listens: blocked, or not listening."
-)
-_UDP_SILENCE = "No answer and no ICMP error: open and silent, or dropped."
+_NO_ANSWER_BY_DESIGN = "No answer to {tries}{in_detail}. {or_dropped}."
+_MAY_BE_OPEN = "{silence}."
+_MAY_BE_FREE = "{silence_before}."
 _UNKNOWN = "{unknown}"
 
 _PASS, _FAIL, _INFO, _UNSURE = Outcome.PASS, Outcome.FAIL, Outcome.INFO, Outcome.INCONCLUSIVE
@@ -103,7 +89,7 @@ _E = Evidence
 TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] = {
     # Before the install nothing of the product listens yet.
     (_PRE, _REACH, _E.OPEN): Rule(
-        _FAIL, Finding.OCCUPIED, "Something listens on this port already: the product cannot use it."
+        _FAIL, Finding.OCCUPIED, "Something listens on this port already{aside}: the product cannot use it."
     ),
     (_PRE, _REACH, _E.RESET): Rule(
         _PASS,
@@ -119,78 +105,92 @@ TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] =
         "unless a firewall rejects it, which looks the same on this platform.",
         Certainty.WEAK,
     ),
-    (_PRE, _REACH, _E.UDP_CLOSED): Rule(_UNSURE, Finding.UNDETERMINED, _UDP_REFUSED),
+    (_PRE, _REACH, _E.SAID_CLOSED): Rule(
+        _UNSURE,
+        Finding.UNDETERMINED,
+        "{says_closed}, and the path is open, unless a firewall rejects it in the host's name, which looks the same.",
+    ),
+    (_PRE, _REACH, _E.SOMEBODY_SAID_CLOSED): Rule(_UNSURE, Finding.UNDETERMINED, _REFUSED_BY_SOMEBODY),
     (_PRE, _REACH, _E.REJECTED): Rule(_FAIL, Finding.REJECTED, _REJECTED),
     (_PRE, _REACH, _E.REJECTED_MUTE): Rule(_FAIL, Finding.REJECTED, _REJECTED),
     (_PRE, _REACH, _E.HOST_DOWN): Rule(_FAIL, Finding.HOST_UNREACHABLE, _UNREACHABLE),
     (_PRE, _REACH, _E.SILENCE): Rule(_FAIL, Finding.BLOCKED, _NO_ANSWER),
     (_PRE, _REACH, _E.MUTE_HOST): Rule(_FAIL, Finding.BLOCKED, _NO_ANSWER_AT_ALL),
     (_PRE, _REACH, _E.SILENT_BY_DESIGN): Rule(_UNSURE, Finding.UNDETERMINED, _NO_ANSWER_BY_DESIGN),
-    (_PRE, _REACH, _E.UDP_SILENCE): Rule(_UNSURE, Finding.UNDETERMINED, _UDP_SILENCE),
+    (_PRE, _REACH, _E.MAY_BE_OPEN): Rule(_UNSURE, Finding.UNDETERMINED, _MAY_BE_FREE),
     (_PRE, _REACH, _E.UNKNOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNKNOWN),
     # The product is installed.
-    (_INST, _REACH, _E.OPEN): Rule(_PASS, Finding.OK, _ACCEPTED),
+    (_INST, _REACH, _E.OPEN): Rule(_PASS, Finding.OK, _OPEN),
     (_INST, _REACH, _E.RESET): Rule(_FAIL, Finding.NOT_LISTENING, _REFUSED_BY_HOST),
     (_INST, _REACH, _E.REFUSED): Rule(_FAIL, Finding.REFUSED, _REFUSED_BY_SOMEBODY),
-    (_INST, _REACH, _E.UDP_CLOSED): Rule(_FAIL, Finding.NOT_LISTENING, _UDP_REFUSED),
+    (_INST, _REACH, _E.SAID_CLOSED): Rule(_FAIL, Finding.NOT_LISTENING, _SAID_CLOSED),
+    (_INST, _REACH, _E.SOMEBODY_SAID_CLOSED): Rule(_FAIL, Finding.REFUSED, _REFUSED_BY_SOMEBODY),
     (_INST, _REACH, _E.REJECTED): Rule(_FAIL, Finding.REJECTED, _REJECTED),
     (_INST, _REACH, _E.REJECTED_MUTE): Rule(_FAIL, Finding.REJECTED, _REJECTED),
     (_INST, _REACH, _E.HOST_DOWN): Rule(_FAIL, Finding.HOST_UNREACHABLE, _UNREACHABLE),
     (_INST, _REACH, _E.SILENCE): Rule(_FAIL, Finding.BLOCKED, _NO_ANSWER),
     (_INST, _REACH, _E.MUTE_HOST): Rule(_FAIL, Finding.BLOCKED, _NO_ANSWER_AT_ALL),
     (_INST, _REACH, _E.SILENT_BY_DESIGN): Rule(_FAIL, Finding.NO_ANSWER, _NO_ANSWER_BY_DESIGN),
-    (_INST, _REACH, _E.UDP_SILENCE): Rule(_UNSURE, Finding.UNDETERMINED, _UDP_SILENCE),
+    (_INST, _REACH, _E.MAY_BE_OPEN): Rule(_UNSURE, Finding.UNDETERMINED, _MAY_BE_OPEN),
     (_INST, _REACH, _E.UNKNOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNKNOWN),
     # In both phases: a port that may be open, and need not be.
-    (_ALLOWED, _E.OPEN): Rule(_INFO, Finding.OK, _ACCEPTED),
+    (_ALLOWED, _E.OPEN): Rule(_INFO, Finding.OK, _OPEN),
     (_ALLOWED, _E.RESET): Rule(_INFO, Finding.NOT_LISTENING, _REFUSED_BY_HOST),
     (_ALLOWED, _E.REFUSED): Rule(_INFO, Finding.REFUSED, _REFUSED_BY_SOMEBODY),
-    (_ALLOWED, _E.UDP_CLOSED): Rule(_INFO, Finding.NOT_LISTENING, _UDP_REFUSED),
+    (_ALLOWED, _E.SAID_CLOSED): Rule(_INFO, Finding.NOT_LISTENING, _SAID_CLOSED),
+    (_ALLOWED, _E.SOMEBODY_SAID_CLOSED): Rule(_INFO, Finding.REFUSED, _REFUSED_BY_SOMEBODY),
     (_ALLOWED, _E.REJECTED): Rule(_INFO, Finding.REJECTED, _REJECTED),
     (_ALLOWED, _E.REJECTED_MUTE): Rule(_INFO, Finding.REJECTED, _REJECTED),
     (_ALLOWED, _E.HOST_DOWN): Rule(_INFO, Finding.HOST_UNREACHABLE, _UNREACHABLE),
     (_ALLOWED, _E.SILENCE): Rule(_INFO, Finding.BLOCKED, _NO_ANSWER),
     (_ALLOWED, _E.MUTE_HOST): Rule(_INFO, Finding.BLOCKED, _NO_ANSWER_AT_ALL),
     (_ALLOWED, _E.SILENT_BY_DESIGN): Rule(_INFO, Finding.NO_ANSWER, _NO_ANSWER_BY_DESIGN),
-    (_ALLOWED, _E.UDP_SILENCE): Rule(_INFO, Finding.UNDETERMINED, _UDP_SILENCE),
+    (_ALLOWED, _E.MAY_BE_OPEN): Rule(_INFO, Finding.UNDETERMINED, _MAY_BE_OPEN),
     (_ALLOWED, _E.UNKNOWN): Rule(_INFO, Finding.UNDETERMINED, _UNKNOWN),
     # In both phases: a port that only the host itself should be able to reach.
     (_LOCAL, _E.OPEN): Rule(
-        _FAIL, Finding.EXPOSED, "{host} accepted the connection from here, but the service is for localhost only."
+        _FAIL, Finding.EXPOSED, "{host} {answered} from here{aside}, but the service is for localhost only."
     ),
     (_LOCAL, _E.RESET): Rule(_PASS, Finding.OK, "{host} refuses it from outside, as it should."),
     (_LOCAL, _E.REFUSED): Rule(_PASS, Finding.OK, "Refused from outside, as it should be."),
-    (_LOCAL, _E.UDP_CLOSED): Rule(_PASS, Finding.OK, "{host} refuses it from outside, as it should."),
+    (_LOCAL, _E.SAID_CLOSED): Rule(_PASS, Finding.OK, "{host} refuses it from outside, as it should."),
+    (_LOCAL, _E.SOMEBODY_SAID_CLOSED): Rule(_PASS, Finding.OK, "Refused from outside, as it should be."),
     (_LOCAL, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} {probably}rejects it from outside{inferred}."),
     (_LOCAL, _E.REJECTED_MUTE): Rule(_UNSURE, Finding.UNDETERMINED, _REJECTED_MUTE),
     (_LOCAL, _E.HOST_DOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNREACHABLE),
     (_LOCAL, _E.SILENCE): Rule(_PASS, Finding.OK, _NO_ANSWER),
     (_LOCAL, _E.MUTE_HOST): Rule(_UNSURE, Finding.UNDETERMINED, _NO_ANSWER_AT_ALL),
     (_LOCAL, _E.SILENT_BY_DESIGN): Rule(_PASS, Finding.OK, _NO_ANSWER),
-    (_LOCAL, _E.UDP_SILENCE): Rule(_UNSURE, Finding.UNDETERMINED, _UDP_SILENCE),
+    (_LOCAL, _E.MAY_BE_OPEN): Rule(_UNSURE, Finding.UNDETERMINED, _MAY_BE_OPEN),
     (_LOCAL, _E.UNKNOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNKNOWN),
     # In both phases: a port that no active expectation names on this target.
     (_NOT_OPEN, _E.OPEN): Rule(
         _FAIL,
         Finding.UNEXPECTED_OPEN,
-        "{host} accepted the connection{rtt}, and nothing that is in use here expects it{known_as}.",
+        "{host} {answered}{rtt}{aside}, and nothing that is in use here expects it{known_as}.",
     ),
     (_NOT_OPEN, _E.RESET): Rule(_PASS, Finding.OK, "{host} refused the connection."),
-    (_NOT_OPEN, _E.REFUSED): Rule(_PASS, Finding.OK, "The connection was refused."),
-    (_NOT_OPEN, _E.UDP_CLOSED): Rule(_PASS, Finding.OK, _UDP_REFUSED),
+    (_NOT_OPEN, _E.REFUSED): Rule(_PASS, Finding.OK, "{it_was_refused}."),
+    (_NOT_OPEN, _E.SAID_CLOSED): Rule(_PASS, Finding.OK, "{says_closed}."),
+    (_NOT_OPEN, _E.SOMEBODY_SAID_CLOSED): Rule(_PASS, Finding.OK, "{it_was_refused}."),
     (_NOT_OPEN, _E.REJECTED): Rule(_PASS, Finding.OK, "{responder} {probably}rejects it{inferred}."),
     (_NOT_OPEN, _E.REJECTED_MUTE): Rule(_UNSURE, Finding.UNDETERMINED, _REJECTED_MUTE),
     (_NOT_OPEN, _E.HOST_DOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNREACHABLE),
     (_NOT_OPEN, _E.SILENCE): Rule(_PASS, Finding.OK, _NO_ANSWER),
     (_NOT_OPEN, _E.MUTE_HOST): Rule(_UNSURE, Finding.UNDETERMINED, _NO_ANSWER_AT_ALL),
     (_NOT_OPEN, _E.SILENT_BY_DESIGN): Rule(_PASS, Finding.OK, _NO_ANSWER),
-    (_NOT_OPEN, _E.UDP_SILENCE): Rule(_INFO, Finding.UNDETERMINED, _UDP_SILENCE),
+    (_NOT_OPEN, _E.MAY_BE_OPEN): Rule(_INFO, Finding.UNDETERMINED, _MAY_BE_OPEN),
     (_NOT_OPEN, _E.UNKNOWN): Rule(_UNSURE, Finding.UNDETERMINED, _UNKNOWN),
 }
 
 _NO_HOST = Rule(_INFO, Finding.NO_HOST, "No sign of life at {host}: probably no host has this address.")
 _OPEN_TO_OTHERS = Rule(
-    _INFO, Finding.OPEN_TO_OTHERS, "{host} accepted the connection{rtt}; the document names this port for {named_for}."
+    _INFO, Finding.OPEN_TO_OTHERS, "{host} {answered}{rtt}{aside}; the document names this port for {named_for}."
+)
+_WRONG_RESPONDER = Rule(
+    Outcome.WARN,
+    Finding.WRONG_RESPONDER,
+    "{port} on {name_of_host} is open, but speaks {spoken}{aside}; {expected} was expected.",
 )
 
 _UNEXPECTED_OUTCOMES: Mapping[Unexpected, Outcome] = {
@@ -199,22 +199,20 @@ _UNEXPECTED_OUTCOMES: Mapping[Unexpected, Outcome] = {
     Unexpected.IGNORE: Outcome.INFO,
 }
 
-_KNOWN_AS = 4
-"""Services that are named for an unexpected port; Windows has forty on 135."""
-
-_NO_SIGN_OF_LIFE = frozenset({Evidence.MUTE_HOST, Evidence.HOST_DOWN, Evidence.SILENT_BY_DESIGN})
+_NO_SIGN_OF_LIFE = frozenset({Evidence.MUTE_HOST, Evidence.HOST_DOWN, Evidence.SILENT_BY_DESIGN, Evidence.MAY_BE_OPEN})
 """Unless something else came from the address."""
 
 _STATE_EVIDENCE: Mapping[PortState, Evidence] = {
     PortState.OPEN: Evidence.OPEN,
-    PortState.OPEN_FILTERED: Evidence.UDP_SILENCE,
+    PortState.OPEN_FILTERED: Evidence.MAY_BE_OPEN,
     PortState.UNKNOWN: Evidence.UNKNOWN,
 }
 
 _CLOSED_EVIDENCE: Mapping[Reason, Evidence] = {
     Reason.CONN_REFUSED: Evidence.RESET,
     Reason.REFUSED_ORIGIN_UNKNOWN: Evidence.REFUSED,
-    Reason.PORT_UNREACH: Evidence.UDP_CLOSED,
+    Reason.PORT_UNREACH: Evidence.SAID_CLOSED,
+    Reason.PROTO_UNREACH: Evidence.SAID_CLOSED,
 }
 
 _FILTERED_EVIDENCE: Mapping[Reason, Evidence] = {
@@ -227,86 +225,30 @@ _FILTERED_EVIDENCE: Mapping[Reason, Evidence] = {
     Reason.NO_RESPONSE: Evidence.SILENCE,
 }
 
-_UNKNOWN_SENTENCES: Mapping[Reason, str] = {
-    Reason.NO_ROUTE: "This machine has no route to {host}.",
-    Reason.NAME_UNRESOLVED: "The name has no address: {detail}.",
-    Reason.ICMP_RATE_LIMITED: "No answer, and {limiter} limits how many ICMP errors it sends: "
-    "whether this port is rejected or dropped could not be told.",
-    Reason.ANSWERS_EVERYTHING: "{host} accepts connections on random ports too, which nobody expects to be open: "
-    "that this one was accepted proves nothing. {who_accepts}",
-    Reason.RESET_AFTER_HANDSHAKE: "The connection was accepted and reset at once: {a_proxy} answered for {host} and "
-    "nothing seems to listen behind it, or the service turns this machine away.",
-    Reason.LOST_CONTACT: "{host} stopped answering as before in the middle of the run{in_detail}, even on a port that "
-    "had answered: it banned this machine, restarted, or the network between went away. "
-    "What was not decided by then is not known.",
-    Reason.DEADLINE: "The deadline ended the run before this port was decided.",
-    Reason.INTERRUPTED: "The run was interrupted before this port was decided.",
-    Reason.UNSUPPORTED: "Not tested: {detail}.",
-    Reason.LOCAL_FIREWALL: "This machine's own firewall rejects it{by_icmp}: nothing left for the network.",
-    Reason.LOCAL_FD_LIMIT: "This machine has no free file descriptors: raise the limit (ulimit -n).",
-    Reason.LOCAL_NO_PORTS: "This machine has no free local ports towards {host}.",
-    Reason.LOCAL_ERROR: "This machine could not send: {detail}.",
-}
-
-_REFINED_SENTENCES: Mapping[tuple[Reason, str | None], str] = {
-    (Reason.ANSWERS_EVERYTHING, WINDOW_STAYS_ZERO): "The connection was accepted with a receive window of zero that "
-    "never opened: {a_proxy} answered for {host} and nothing answers behind it, or it is a tarpit.",
-    (Reason.LOST_CONTACT, OWN_ROUTE_LOST): "This machine lost its route to {host} in the middle of the run. "
-    "What was not decided by then is not known.",
-}
-"""Where the detail makes another sentence true."""
-
-_NOT_TESTED = frozenset({Reason.UNSUPPORTED, Reason.DEADLINE, Reason.INTERRUPTED})
-
-_UNREACHABLE_SENTENCES: Mapping[Reason, str] = {
-    Reason.ARP_FAILURE: "Nobody on this network segment answers for {host} (ARP or neighbour discovery failed){gone}: "
-    "it is down, or has another address.",
-    Reason.HOST_UNREACH: "{responder} reports that it cannot reach {host} (ICMP {icmp}){inferred}.",
-    Reason.NET_UNREACH: "{responder} reports that it has no way to {host} (ICMP {icmp}){inferred}.",
-}
-
-_DEAD_ROUTER = (
-    "The way to {host} leads over {detail}, and nobody on this network segment answers for that router "
-    "(ARP or neighbour discovery failed): nothing was learnt about the host."
-)
-
-_TIME_EXCEEDED = frozenset({(Family.IPV4, 11), (Family.IPV6, 3)})
-"""RFC 792, RFC 4443 3.3: packets that run in circles. A network that is unreachable, but not in ICMP's words."""
-
-_REJECTED_SEEN = "{responder} answered with ICMP {icmp}{not_the_host}"
-_REJECTED_INFERRED = "Probably rejected by {rejecter}{limits}: ICMP {icmp}{inferred}"
-
-_ICMP_NAMES: Mapping[Reason, str] = {
-    Reason.PORT_UNREACH: "port unreachable",
-    Reason.ADMIN_PROHIBITED: "administratively prohibited",
-    Reason.PROTO_UNREACH: "protocol unreachable",
-    Reason.HOST_UNREACH: "host unreachable",
-    Reason.NET_UNREACH: "network unreachable",
-}
-
-
-def facts_by_address(answers: Iterable[Answered]) -> dict[str, Facts]:
-    """What the whole run shows about each address."""
-    facts: dict[str, Facts] = {}
-    for answered in answers:
-        seen = answered if isinstance(answered, Observation) else observation_of(answered, first_probe(answered))
-        address = seen.probe.address
-        known = facts.setdefault(address, Facts())
-        ports = size(answered) if seen.state in (PortState.OPEN, PortState.CLOSED) else 0
-        if ports or seen.rejected_by_target:
-            facts[address] = Facts(known.answered + ports, alive=True)
-    return facts
+_NOT_TESTED = frozenset({Reason.NEEDS_PRIVILEGE, Reason.DEADLINE, Reason.INTERRUPTED})
 
 
 def judge(
-    check: Check, observation: Observation, facts: Facts, phase: Phase, strictness: Strictness | None = None
+    check: Check,
+    observation: Observation,
+    facts: Facts,
+    phase: Phase,
+    strictness: Strictness | None = None,
+    secrets: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """The verdict of one check. `facts` is about the check's own address."""
+    """The verdict of one check.
+
+    Args:
+        facts: about the check's own address.
+        secrets: those that were given, by field name of Secrets.
+    """
     strictness = strictness or Strictness()
     evidence = evidence_of(check, observation, facts)
-    phase = Phase.INSTALLED if check.present else phase
+    if check.present or (check.port is None and evidence is Evidence.OPEN):
+        # A port can be taken. An answer to an echo request, or in GRE, takes nothing from the product.
+        phase = Phase.INSTALLED
     rule = rule_for(phase, check.expect, evidence)
-    lifeless = not facts.alive and evidence in _NO_SIGN_OF_LIFE and not _by_dead_router(observation)
+    lifeless = not facts.alive and evidence in _NO_SIGN_OF_LIFE and not by_dead_router(observation)
     if check.from_network and lifeless:
         rule = _NO_HOST
     needed_there = check.needed_by_others or check.expect is Expect.LOCAL_ONLY
@@ -319,9 +261,11 @@ def judge(
         rule = replace(rule, outcome=_UNEXPECTED_OUTCOMES[strictness.unexpected])
     if evidence is Evidence.UNKNOWN and observation.reason in _NOT_TESTED and not observation.attempts:
         rule = replace(rule, finding=Finding.NOT_TESTED)
-    rule = _tempered(rule, check, strictness)
-    because = rule.because.format_map(_fields(check, observation, facts))
-    return Verdict(check, observation, rule.outcome, rule.finding, because, rule.certainty)
+    elif rule.outcome is Outcome.PASS and evidence is Evidence.OPEN:
+        rule = _of_the_answer(rule, check, observation)
+    rule = _tempered(rule, check, evidence, strictness)
+    because = rule.because.format_map(fields(check, observation, facts, secrets))
+    return Verdict(check, observation, rule.outcome, rule.finding, because, rule.certainty, phase=phase)
 
 
 def evidence_of(check: Check, observation: Observation, facts: Facts) -> Evidence:
@@ -330,6 +274,8 @@ def evidence_of(check: Check, observation: Observation, facts: Facts) -> Evidenc
     if state in _STATE_EVIDENCE:
         return _STATE_EVIDENCE[state]
     if state is PortState.CLOSED:
+        if reason is Reason.REFUSED_ORIGIN_UNKNOWN and check.transport is not Transport.TCP:
+            return Evidence.SOMEBODY_SAID_CLOSED
         return _CLOSED_EVIDENCE[reason]
     evidence = _FILTERED_EVIDENCE[reason]
     if evidence is Evidence.HOST_DOWN and facts.alive and reason is not Reason.ARP_FAILURE:
@@ -343,19 +289,27 @@ def evidence_of(check: Check, observation: Observation, facts: Facts) -> Evidenc
     return Evidence.SILENCE if facts.alive else Evidence.MUTE_HOST
 
 
-def _by_dead_router(observation: Observation) -> bool:
-    """The engine names the router in the detail: our kernel looked for it, and never got to ask for the host."""
-    return observation.reason is Reason.ARP_FAILURE and observation.detail is not None
-
-
 def rule_for(phase: Phase, expect: Expect, evidence: Evidence) -> Rule:
     """The table's row; expectations other than `reachable` mean the same in every phase."""
     return TABLE[(phase, expect, evidence)] if expect is Expect.REACHABLE else TABLE[(expect, evidence)]
 
 
-def _tempered(rule: Rule, check: Check, strictness: Strictness) -> Rule:
+def _of_the_answer(rule: Rule, check: Check, observation: Observation) -> Rule:
+    """What it makes of a pass that something else answers, or something that cannot be read."""
+    if observation.speaks is not None and contradicts(check.speaks, observation.speaks):
+        return _WRONG_RESPONDER
+    unread = observation.answer is not None and observation.speaks is None
+    if unread and check.speaks and check.transport is Transport.UDP:
+        # Over UDP the answer is all that there is: no handshake shows that the port is the service's.
+        return replace(rule, because=f"{rule.because} What answers is not known.", certainty=Certainty.WEAK)
+    return rule
+
+
+def _tempered(rule: Rule, check: Check, evidence: Evidence, strictness: Strictness) -> Rule:
     """What a doubt, the level and --strict make of the table's rule."""
-    if check.doubt and rule.finding in DOUBTED and rule.outcome is Outcome.FAIL:
+    doubted = rule.finding in DOUBTED and rule.outcome is Outcome.FAIL
+    unshown = evidence is Evidence.MAY_BE_OPEN and rule.outcome is Outcome.INCONCLUSIVE
+    if check.doubt and (doubted or unshown):
         return replace(
             rule,
             outcome=Outcome.INCONCLUSIVE,
@@ -366,115 +320,6 @@ def _tempered(rule: Rule, check: Check, strictness: Strictness) -> Rule:
     if strictness.weak_passes and rule.outcome is Outcome.PASS and rule.certainty is Certainty.WEAK:
         return replace(rule, outcome=Outcome.INCONCLUSIVE, finding=Finding.UNDETERMINED)
     return rule
-
-
-def _fields(check: Check, observation: Observation, facts: Facts) -> dict[str, str]:
-    """Everything that a sentence may name."""
-    address = check.address or check.host
-    host = check.host if check.host == address else f"{check.host} ({address})"
-    responder = observation.responder
-    from_host = observation.rejected_by_target
-    fields = {
-        "host": host,
-        "rtt": f" in {observation.rtt_ms:.1f} ms" if observation.rtt_ms is not None else "",
-        "responder": "The host itself" if from_host else responder or "Somebody",
-        # Not "is not the host": a host of several addresses may answer from another one.
-        "not_the_host": "" if from_host or responder is None else f"; that is not {address}",
-        "icmp": _icmp(check, observation),
-        "by_icmp": f" (ICMP {_icmp(check, observation)})" if observation.icmp else "",
-        "tries": _tries(observation),
-        "answered": _ports_answered(facts),
-        "detail": observation.detail or "no details",
-        "in_detail": f" ({observation.detail})" if observation.detail else "",
-        "doubt": _sentence(check.doubt or ""),
-        "gone": f", although {_ports_answered(facts)} in this run" if facts.alive else "",
-        # On loopback nobody stands between.
-        "or_reset": "" if address in LOOPBACK.values() else ", or a firewall resets it; the path is probably open",
-        "named_for": " and ".join(check.named_for),
-        "known_as": f"; the documents have it for {listed(check.known_as, _KNOWN_AS)}" if check.known_as else "",
-    }
-    fields |= _inference(observation) | _somebody_between(observation)
-    unreachable = _DEAD_ROUTER if _by_dead_router(observation) else _UNREACHABLE_SENTENCES.get(observation.reason, "")
-    fields["unreachable"] = unreachable.format_map(fields)
-    fields["rejected"] = (_REJECTED_INFERRED if observation.inferred else _REJECTED_SEEN).format_map(fields)
-    fields["unknown"] = _unknown_sentence(observation).format_map(fields)
-    return fields
-
-
-def _inference(observation: Observation) -> dict[str, str]:
-    """How a sentence says that the port itself was silent, and others of its address were rejected."""
-    if not observation.inferred:
-        return {"probably": "", "inferred": "", "rejecter": "", "limits": ""}
-    return {
-        "probably": "probably ",
-        "inferred": f", {observation.detail or 'seen on other ports'} of this host",
-        "rejecter": "the host itself" if observation.rejected_by_target else observation.responder or "a router",
-        # The engine counts the ports where a limit is its reason to infer.
-        "limits": ", which limits how many such answers it sends" if observation.detail else "",
-    }
-
-
-def _somebody_between(observation: Observation) -> dict[str, str]:
-    """How a sentence names who may accept connections, or keep back ICMP errors, in place of the host."""
-    responder = observation.responder
-    if observation.rejected_by_target:
-        return {
-            "limiter": "the host itself",
-            "a_proxy": "a SYN proxy on the host itself",
-            "who_accepts": "Probably something on the host itself answers for all its ports.",
-        }
-    if responder is None:
-        return {
-            "limiter": "a router on the way",
-            "a_proxy": "a SYN proxy",
-            "who_accepts": "Something on the way, or on the host itself, answers for all its ports.",
-        }
-    return {
-        "limiter": responder,
-        "a_proxy": f"a SYN proxy, probably {responder} or something right behind it,",
-        "who_accepts": f"Probably {responder}, or something right behind it, answers for the host.",
-    }
-
-
-def _unknown_sentence(observation: Observation) -> str:
-    general = _UNKNOWN_SENTENCES.get(observation.reason, "Not measured.")
-    return _REFINED_SENTENCES.get((observation.reason, observation.detail), general)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _icmp(check: Check, observation: Observation) -> str:
-    """What the ICMP error is called, with its numbers: `administratively prohibited (3/13)`."""
-    name = _ICMP_NAMES.get(observation.reason, "")
-    if observation.icmp is None:
-        return name or "error"
-    if (check.family, observation.icmp[0]) in _TIME_EXCEEDED:
-        name = "time exceeded"
-    code = f"{observation.icmp[0]}/{observation.icmp[1]}"
-    return f"{name} ({code})" if name else code
-
-
-def _tries(observation: Observation) -> str:
-    """How hard we tried: `8 SYNs from 2 source ports in 4.3 s`."""
-    attempts = observation.attempts
-    if not attempts:
-        return "any probe"
-    ends_s = max(attempt.started_s + attempt.lasted_s for attempt in attempts)
-    lasted_s = ends_s - min(attempt.started_s for attempt in attempts)
-    counted = [attempt.syns for attempt in attempts if attempt.syns is not None]
-    all_counted = len(counted) == len(attempts)
-    sent = plural(sum(counted), "SYN") if all_counted else plural(len(attempts), "connection attempt")
-    source_ports = {attempt.source_port for attempt in attempts if attempt.source_port is not None}
-    origin = f" from {plural(len(source_ports), 'source port')}" if source_ports else ""
-    return f"{sent}{origin} in {lasted_s:.1f} s"
-
-
-def _ports_answered(facts: Facts) -> str:
-    if not facts.answered:
-        return "the same host rejected other ports"
-    return f"{plural(facts.answered, 'other port')} of the same host answered"
 
 
 # ------------------------------------------------------------------------------------------------ summary
@@ -526,5 +371,9 @@ def _exit_status(verdicts: tuple[Verdict, ...], interrupted: bool, strict: bool)
     # What answers nobody even in a healthy cluster is printed every time, but is no reason to wake somebody.
     asked = [v for v in counted if strict or not v.unprovable]
     unsure = any(v.outcome is Outcome.INCONCLUSIVE and v.check.expect is not Expect.ALLOWED for v in asked)
-    examined = any(v.finding is not Finding.NO_HOST and v.observation.state is not PortState.UNKNOWN for v in verdicts)
+    # Where all that was asked is unprovable, nothing was shown.
+    examined = any(
+        v.finding is not Finding.NO_HOST and v.observation.state is not PortState.UNKNOWN and not v.unprovable
+        for v in verdicts
+    )
     return 3 if interrupted or unsure or not examined else 0

@@ -25,11 +25,11 @@ def these(number: int) -> str:
     return "it" if number == 1 else "them"
 
 
-def listed(names: Sequence[str], limit: int = _NAMED) -> str:
+def listed(names: Sequence[str], limit: int = _NAMED, between: str = ", ") -> str:
     """`m1, m2, m3`; a longer list ends with how many more there are."""
     if len(names) <= limit:
-        return ", ".join(names)
-    return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
+        return between.join(names)
+    return f"{between.join(names[: limit - 1])} and {len(names) - limit + 1} more"
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Tally, Transport
+from portcheck.engine.probe import (
+    ICMP_ALIVE,
+    ICMP_MUTE,
+    NEEDS_SOURCE_PORT_68,
+    REPLIED_FROM,
+    Attempt,
+    Observation,
+    PortState,
+    Probe,
+    Reason,
+    Tally,
+    Transport,
+)
 from portcheck.measured import Measured
 from portcheck.model import (
     Answers,
@@ -32,7 +44,7 @@ from portcheck.model import (
 )
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
-from portcheck.probe_sets import probe_sets
+from portcheck.probe_sets import asked_without_connection, probe_sets
 from portcheck.run import conclude
 from tests.samples import HERE, claimed, cluster, document, every_check, host, row, site
 
@@ -58,16 +70,60 @@ SELECTION = Selection(
 
 
 def open_port(probe: Probe) -> Observation:
+    if probe.transport is not Transport.TCP:
+        return _REPLIES[probe.transport](probe)
     tries = (Attempt(0.0, 0.001, 40001, 1, "syn-ack"),)
     return Observation(probe, PortState.OPEN, Reason.SYN_ACK, tries, rtt_ms=1.25)
 
 
+def replied(answer: str | None = None, speaks: str | None = None, detail: str | None = None) -> Answer:
+    def reply(probe: Probe) -> Observation:
+        seen = Observation(probe, PortState.OPEN, Reason.UDP_RESPONSE, _datagram("udp-response"), rtt_ms=1.25)
+        return replace(seen, answer=answer, speaks=speaks, detail=detail)
+
+    return reply
+
+
+def _datagram(result: str) -> tuple[Attempt, ...]:
+    return (Attempt(0.0, 0.001, 40001, 1, result),)
+
+
+def echoed(probe: Probe) -> Observation:
+    return Observation(probe, PortState.OPEN, Reason.ECHO_REPLY, _datagram("echo-reply"), rtt_ms=1.25)
+
+
+def no_reply(detail: str = ICMP_ALIVE) -> Answer:
+    tries = tuple(Attempt(at, 0.7, 40001, 1, "no-response") for at in (0.0, 0.7, 1.4))
+    return lambda probe: Observation(probe, PortState.OPEN_FILTERED, Reason.NO_RESPONSE, tries, detail=detail)
+
+
+def limited_by(responder: str) -> Answer:
+    tries = no_reply()(Probe(responder, Transport.UDP, 53)).attempts
+    reason = Reason.ICMP_RATE_LIMITED
+    return lambda probe: Observation(probe, PortState.UNKNOWN, reason, tries, responder=responder)
+
+
+def no_echo(probe: Probe) -> Observation:
+    return replace(no_reply()(probe), state=PortState.FILTERED)
+
+
+def says_closed(reason: Reason, code: tuple[int, int]) -> Answer:
+    tries = _datagram(str(reason))
+    return lambda probe: Observation(
+        probe, PortState.CLOSED, reason, tries, responder=probe.address, icmp=code, rtt_ms=1.25
+    )
+
+
 def closed(probe: Probe) -> Observation:
+    if probe.transport is not Transport.TCP:
+        return _REFUSALS[probe.transport](probe)
     tries = (Attempt(0.0, 0.001, 40001, 1, "conn-refused"),)
     return Observation(probe, PortState.CLOSED, Reason.CONN_REFUSED, tries, rtt_ms=1.25)
 
 
 def silent(probe: Probe) -> Observation:
+    if probe.transport is not Transport.TCP:
+        return _SILENCES[probe.transport](probe)
     tries = (Attempt(0.0, 3.3, 40001, 4, "no-response"), Attempt(1.0, 3.3, 40002, 4, "no-response"))
     return Observation(probe, PortState.FILTERED, Reason.NO_RESPONSE, tries)
 
@@ -91,6 +147,23 @@ def nobody_there(probe: Probe) -> Observation:
 def unknown(reason: Reason, detail: str | None = None) -> Answer:
     return lambda probe: Observation(probe, PortState.UNKNOWN, reason, detail=detail)
 
+
+_TUNNELS = (Transport.GRE, Transport.ESP, Transport.AH)
+_REPLIES: Mapping[Transport, Answer] = {
+    Transport.UDP: replied(),
+    Transport.ICMP: echoed,
+    **dict.fromkeys(_TUNNELS, no_reply()),
+}
+_REFUSALS: Mapping[Transport, Answer] = {
+    Transport.UDP: says_closed(Reason.PORT_UNREACH, (3, 3)),
+    Transport.ICMP: no_echo,
+    **dict.fromkeys(_TUNNELS, says_closed(Reason.PROTO_UNREACH, (3, 2))),
+}
+_SILENCES: Mapping[Transport, Answer] = {
+    Transport.ICMP: no_echo,
+    **dict.fromkeys((Transport.UDP, *_TUNNELS), no_reply(ICMP_MUTE)),
+}
+"""What a service that is well, one that is down, and one behind a firewall look like where nothing connects."""
 
 NOT_IN_TIME = unknown(Reason.DEADLINE)
 
@@ -126,6 +199,10 @@ def measured_by_table(planned: Plan, answers: Answered, evidence: bool = False) 
                 alike.setdefault(tally_of([seen]), []).append(seen)
         for listed in alike.values():
             measured.take(tally_of(listed, ports=True))
+    for address, source, ports in asked_without_connection(planned, evidence=evidence):
+        for port in ports:
+            probe = Probe(address, port.transport, port.port, source)
+            measured.take(by_probe[probe](probe))
     return measured
 
 
@@ -197,12 +274,16 @@ def five_faults() -> Run:
 
 
 def not_sure() -> Run:
-    """Nothing failed; a name without an address, UDP, a doubtful row, no way out of this machine to m3."""
-    rows = (row("53/udp", "agent", "master", service="DNS"), row("64000/udp", "agent", "agent", answers=Answers.NEVER))
+    """Nothing failed; a name without an address, silent UDP, a doubtful row, no way out of this machine to m3."""
+    rows = (
+        row("53/udp", "agent", "master", service="DNS"),
+        row("64000/udp", "agent", "agent", service="Overlay", answers=Answers.NEVER),
+    )
     asked = replace(DCOS, expectations=(*DCOS.expectations, *rows))
     hosts = (*HOSTS, host("a3", roles=("dcos:agent",), unresolved="a3.example: Name or service not known"))
     local_firewall = unknown(Reason.LOCAL_FIREWALL)
-    return made(site([asked], hosts, "a1"), {"a2/ipv4/tcp/62080": closed, "m3": local_firewall})
+    silent_ones = {"m2/ipv4/udp/53": no_reply(), "a2/ipv4/udp/64000": no_reply()}
+    return made(site([asked], hosts, "a1"), {"a2/ipv4/tcp/62080": closed, "m3": local_firewall, **silent_ones})
 
 
 def before_the_install() -> Run:
@@ -286,6 +367,74 @@ def claimed_role() -> Run:
     return made(site([DCOS], hosts, claimed("dcos:agent"), left_out=left_out), answers)
 
 
+SERVICES = document(
+    row("53/tcp+udp", "agent", "master", service="DNS"),
+    row("67/udp", "agent", "master", service="DHCP"),
+    row("123/udp", "agent", "master", service="NTP"),
+    row("138/udp", "agent", "master", service="NetBIOS datagrams"),
+    row("161/udp", "agent", "master", service="SNMP"),
+    row("1812/udp", "agent", "master", service="RADIUS"),
+    row("5060/udp", "agent", "master", service="SIP"),
+    row("8443/tcp", "agent", "master", service="Console", speaks="https"),
+    row("64000/udp", "agent", "agent", service="Overlay", answers=Answers.NEVER),
+    row("gre", "agent", "master", service="Tunnel"),
+    row("icmp", "agent", "agent", service="Ping"),
+    row("9999/udp", "localhost", "agent", service="Debugger"),
+    id="services",
+    title="Services",
+)
+
+
+def over_udp() -> Run:
+    """Each kind of answer, refusal and silence that needs no connection."""
+    hosts = cluster(SERVICES, masters=3, agents=2)
+    answers: Answered = {
+        "m1/ipv4/tcp/53": silent,
+        "m1/ipv4/udp/53": no_reply(),
+        "m2/ipv4/udp/53": replied("DNS: refused", "dns"),
+        "m1/ipv4/udp/123": replied("NTP server, stratum 3", "ntp", f"{REPLIED_FROM}10.0.0.99"),
+        "m2/ipv4/udp/123": replied("12 bytes that are no NTP"),
+        "m3/ipv4/udp/123": closed,
+        **{f"m{n}/ipv4/udp/67": no_reply(NEEDS_SOURCE_PORT_68) for n in (1, 2, 3)},
+        **{f"m{n}/ipv4/udp/138": no_reply(ICMP_MUTE) for n in (1, 2, 3)},
+        **{f"m{n}/ipv4/udp/1812": no_reply() for n in (1, 2, 3)},
+        **{f"m{n}/ipv4/gre": unknown(Reason.NEEDS_PRIVILEGE, "CAP_NET_RAW") for n in (1, 2, 3)},
+        "m2/ipv4/udp/161": no_reply(ICMP_MUTE),
+        "m3/ipv4/udp/161": rejected_by("10.0.0.254"),
+        "m3/ipv4/udp/5060": limited_by("10.0.0.3"),
+        "m2/ipv4/tcp/8443": lambda probe: replace(open_port(probe), answer="SSH, OpenSSH_9.2", speaks="ssh"),
+        "a2/ipv4/udp/64000": no_reply(),
+        "a2/ipv4/icmp": no_echo,
+        "a2/ipv4/udp/9999": replied("4 bytes"),
+    }
+    return made(site([SERVICES], hosts, "a1"), answers)
+
+
+def behind_one_router() -> Run:
+    """One router rejects the same port of many hosts, says so of some in time, and limits itself."""
+    hosts = tuple(host(f"h{n}", f"192.0.2.{n}") for n in range(1, 39))
+    extra = tuple(NamedPorts(parse_ports(text)[0]) for text in ("53/udp", "53/tcp"))
+    scope = Scope((), hosts, HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    rejected = {f"h{n}": rejected_by("198.51.100.1") for n in range(1, 39)}
+    late = {f"h{n}/ipv4/udp/53": limited_by("198.51.100.1") for n in range(27, 39)}
+    return made(scope, {**rejected, **late})
+
+
+def before_the_install_over_udp() -> Run:
+    """Nothing of the product runs: what is closed is free or rejected, one port is taken, and others are silent."""
+    hosts = cluster(SERVICES, masters=2, agents=2)
+    scope = site([SERVICES], hosts, "a1", phase=Phase.PREINSTALL, sweep=Sweep(SweepKind.NONE))
+    ids = [check.id.partition(">")[2] for check in plan(scope).checks]
+    others: Answered = {
+        "m1/ipv4/udp/123": replied("NTP server, stratum 3", "ntp"),
+        "a2/ipv4/icmp": echoed,
+        "m2/ipv4/udp/138": no_reply(),
+        "m2/ipv4/udp/1812": no_reply(),
+        "a2/ipv4/udp/64000": no_reply(ICMP_MUTE),
+    }
+    return made(scope, {**dict.fromkeys(ids, closed), **others})
+
+
 SCENARIOS: Mapping[str, Callable[[], Run]] = {
     "healthy": healthy,
     "five-faults": five_faults,
@@ -300,4 +449,7 @@ SCENARIOS: Mapping[str, Callable[[], Run]] = {
     "silent-cluster": silent_cluster,
     "product-not-running": product_not_running,
     "claimed-role": claimed_role,
+    "over-udp": over_udp,
+    "behind-one-router": behind_one_router,
+    "before-the-install-over-udp": before_the_install_over_udp,
 }

@@ -19,7 +19,7 @@ F, R, E = Finding, Outcome, Expect
 OPEN = observation(PortState.OPEN, Reason.SYN_ACK)
 CLOSED = observation(PortState.CLOSED, Reason.CONN_REFUSED)
 SILENT = observation(PortState.FILTERED, Reason.NO_RESPONSE)
-UNSUPPORTED = observation(PortState.UNKNOWN, Reason.UNSUPPORTED, attempts=())
+UNASKED = observation(PortState.UNKNOWN, Reason.NEEDS_PRIVILEGE, attempts=())
 QUIET = observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE)
 
 KINDS: Mapping[str, Verdict] = {
@@ -33,11 +33,13 @@ KINDS: Mapping[str, Verdict] = {
     "occupied": Verdict(check(), OPEN, R.FAIL, F.OCCUPIED, ""),
     "recommended": Verdict(check(level=Level.RECOMMENDED), CLOSED, R.WARN, F.NOT_LISTENING, ""),
     "unsure": Verdict(check(), SILENT, R.INCONCLUSIVE, F.UNDETERMINED, ""),
-    "untested": Verdict(check(), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
-    "untested UDP": Verdict(check(transport=Transport.UDP), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
-    "untested GRE": Verdict(check(transport=Transport.GRE, port=None), UNSUPPORTED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "untested": Verdict(check(), UNASKED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "untested ESP": Verdict(check(transport=Transport.ESP, port=None), UNASKED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
+    "untested GRE": Verdict(check(transport=Transport.GRE, port=None), UNASKED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
     "doubtful": Verdict(check(doubt="why"), CLOSED, R.INCONCLUSIVE, F.NOT_LISTENING, ""),
+    "wrong": Verdict(check(), OPEN, R.WARN, F.WRONG_RESPONDER, ""),
     "unprovable": Verdict(check(answers=Answers.NEVER), QUIET, R.INCONCLUSIVE, F.UNDETERMINED, ""),
+    "ping": Verdict(check(transport=Transport.ICMP, port=None), OPEN, R.PASS, F.OK, ""),
     "accepted": Verdict(check(), CLOSED, R.FAIL, F.NOT_LISTENING, "", waived="reason"),
     "local": Verdict(check(E.LOCAL_ONLY), CLOSED, R.PASS, F.OK, ""),
     "exposed": Verdict(check(E.LOCAL_ONLY), OPEN, R.FAIL, F.EXPOSED, ""),
@@ -68,6 +70,21 @@ SENTENCES: tuple[tuple[dict[str, int], str], ...] = (
         "OK  All 2 required flows are open, 1 of 4 other ports looked at is open, see below.",
     ),
     ({"open": 3, "recommended": 1}, "OK  All 3 required flows are open, 1 warning."),
+    (
+        {"open": 3, "wrong": 1, "recommended": 1},
+        "OK  3 of 4 required flows are open, 1 is open, but spoken there is something else than expected, 1 warning.",
+    ),
+    ({"open": 3, "unprovable": 2}, "OK  3 of 5 required flows are open, 2 cannot be decided, see below."),
+    ({"unprovable": 1}, "NOT SURE  Nothing is proven: the required flow may be silent although all is well."),
+    ({"unprovable": 2}, "NOT SURE  Nothing is proven: all 2 required flows may be silent although all is well."),
+    (
+        {"unprovable": 1, "no host": 1},
+        "NOT SURE  Nothing is proven: the required flow may be silent although all is well.",
+    ),
+    (
+        {"unprovable": 1, "untested": 1},
+        "NOT SURE  Nothing failed, but 1 of 2 required flows was not determined, 1 was not tested.",
+    ),
     ({"open": 3, "accepted": 1}, "OK  3 of 4 required flows are open, 1 finding is accepted by waivers."),
     ({"open": 1, "accepted": 2}, "OK  1 of 3 required flows is open, 2 findings are accepted by waivers."),
     (
@@ -80,6 +97,7 @@ SENTENCES: tuple[tuple[dict[str, int], str], ...] = (
         "NOT SURE  Nothing failed, but 2 of 4 required flows were not determined.",
     ),
     ({"open": 1, "no host": 3}, "OK  The required flow is open."),
+    ({"open": 1, "ping": 1}, "OK  All 2 required flows are open."),
     ({"no host": 4}, "NOT SURE  No host was found."),
     ({"blocked": 1}, "FAIL  The required flow is blocked."),
     ({"blocked": 1, "open": 40}, "FAIL  1 of 41 required flows is blocked."),
@@ -105,18 +123,18 @@ SENTENCES: tuple[tuple[dict[str, int], str], ...] = (
     ({"unsure": 3}, "NOT SURE  Nothing failed, but none of 3 required flows was determined."),
     ({"unsure": 1, "open": 1}, "NOT SURE  Nothing failed, but 1 of 2 required flows was not determined."),
     ({"unsure": 2, "open": 1}, "NOT SURE  Nothing failed, but 2 of 3 required flows were not determined."),
-    ({"untested UDP": 4}, "NOT SURE  Nothing failed, but none of 4 required flows (UDP) was tested."),
+    ({"untested ESP": 4}, "NOT SURE  Nothing failed, but none of 4 required flows (ESP) was tested."),
     (
-        {"untested UDP": 2, "untested GRE": 1, "open": 1},
-        "NOT SURE  Nothing failed, but 3 of 4 required flows (GRE and UDP) were not tested.",
+        {"untested ESP": 2, "untested GRE": 1, "open": 1},
+        "NOT SURE  Nothing failed, but 3 of 4 required flows (ESP and GRE) were not tested.",
     ),
     (
         {"untested": 2, "open": 1, "sweep unsure": 1},
         "NOT SURE  Nothing failed, but 2 of 3 required flows were not tested, 1 other check was not determined.",
     ),
     (
-        {"unsure": 1, "untested UDP": 1, "open": 1, "sweep unsure": 2},
-        "NOT SURE  Nothing failed, but 1 of 3 required flows was not determined, 1 (UDP) was not tested, "
+        {"unsure": 1, "untested ESP": 1, "open": 1, "sweep unsure": 2},
+        "NOT SURE  Nothing failed, but 1 of 3 required flows was not determined, 1 (ESP) was not tested, "
         "2 other checks were not determined.",
     ),
     ({"sweep unsure": 1, "open": 1}, "NOT SURE  Nothing failed, but 1 check was not determined."),
@@ -142,6 +160,11 @@ def test_every_kind_of_verdict_is_in_a_sentence() -> None:
 def test_before_the_install_an_open_flow_is_a_path_to_a_free_port() -> None:
     assert said({"open": 1}, Phase.PREINSTALL) == "OK  The required flow has an open path and a free port."
     assert said({"open": 2}, Phase.PREINSTALL) == "OK  All 2 required flows have an open path and a free port."
+
+
+def test_before_the_install_a_protocol_without_ports_has_no_port_that_is_free() -> None:
+    assert said({"ping": 1}, Phase.PREINSTALL) == "OK  The required flow has an open path."
+    assert said({"ping": 1, "open": 1}, Phase.PREINSTALL) == "OK  All 2 required flows have an open path."
 
 
 def test_a_run_that_was_ended_early_is_not_called_well() -> None:

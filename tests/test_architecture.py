@@ -40,8 +40,8 @@ class Layer:
 TEXT = ("addresses", "ports", "printable", "wording")
 DECISIONS = (
     *("rows", "elsewhere", "plan", "probe_sets", "measured"),
-    *("verdict", "judging", "waivers", "diagnosis", "answer"),
-    *("knowledge", "service_names"),
+    *("facts", "observed", "verdict", "judging", "waivers", "diagnosis", "answer"),
+    *("knowledge", "service_names", "protocols"),
 )
 IMPORTING = tuple(
     f"documents.importing.{name}"
@@ -53,14 +53,18 @@ LAYERS: Mapping[str, Layer] = {
     "engine": Layer(("engine",)),
     "model": Layer(("model",), below=("engine.probe",), pure=True),
     "pure": Layer((*TEXT, *DECISIONS), below=("model", "engine.probe"), pure=True),
-    "probes": Layer(("probes",), below=("model", "engine.probe")),
+    "probes": Layer(("probes",), below=("printable", "protocols", "model", "engine.probe")),
+    "verify": Layer(
+        ("verify",),
+        below=("probes", "printable", "protocols", "model", "engine.probe", "engine.pace", "engine.addresses"),
+    ),
     "importing": Layer(IMPORTING, below=("printable", "wording", "model", "engine.probe"), pure=True),
     "edges": Layer(
         ("yaml_input", "records", "documents", "site", "vantage"), below=("importing", "pure", "model", "engine")
     ),
-    "run": Layer(("run",), below=("version", "probes", "pure", "model", "engine")),
+    "run": Layer(("run", "questions"), below=("version", "verify", "probes", "pure", "model", "engine")),
     "scoping": Layer(("scoping",), below=("edges", "pure", "model", "engine.probe")),
-    "reports": Layer(("reports",), below=(*TEXT, "knowledge.said", "model", "engine.probe")),
+    "reports": Layer(("reports",), below=(*TEXT, "knowledge.said", "protocols", "model", "engine.probe")),
     "resume": Layer(("resume",), below=("reports", *TEXT, "model", "engine.probe", "engine.pace"), pure=True),
     "demo": Layer(("demo",), below=("version", "scoping", "run", "edges", "pure", "model", "engine")),
     "cli": Layer(
@@ -78,7 +82,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "bs4": ("documents.importing.html_page",),
     "markdown_it": ("documents.importing.markdown_page",),
     "rich": ("cli", "reports.terminal"),
-    "scapy": ("probes",),
+    "scapy": ("probes", "verify"),
     "typer": ("cli",),
     "yaml": ("yaml_input",),
 }
@@ -259,7 +263,7 @@ CAUGHT = {
     "a report that decides": ("reports.json", "from portcheck.verdict import judge", "not import portcheck.verdict"),
     "colours in another report": ("reports.html", "import rich.table", "rich is for cli, reports.terminal only"),
     "a second reader of YAML": ("site", "import yaml", "yaml is for yaml_input only"),
-    "a dissector outside the probes": ("run", "def f():\n    import scapy.all", "scapy is for probes only"),
+    "a dissector outside the probes": ("run", "def f():\n    import scapy.all", "scapy is for probes, verify only"),
     "a library that nobody decided on": ("cli", "import requests", "say where requests belongs"),
     "only for the type checker": (
         "plan",

@@ -126,6 +126,18 @@ MESSAGES: Mapping[str, str] = {
     "(-s site.yaml).",
     "check -d shop.yaml": "No TARGET: name what to check (portcheck check 10.0.0.1 …) or a site file with all hosts "
     "(-s site.yaml).",
+    # What one option leaves out of another.
+    "check 192.0.2.1 --sweep 53,161 --transport udp": '--sweep "53,161" is TCP, which --transport udp leaves out: '
+    "write --sweep 53,161/udp",
+    "check 192.0.2.1 --sweep common --transport udp": '--sweep "common" is TCP, which --transport udp leaves out: '
+    "write --sweep PORTS/udp",
+    "check 192.0.2.1 --sweep all --transport udp": '--sweep "all" is TCP, which --transport udp leaves out: '
+    "write --sweep 1-65535/udp",
+    "check 192.0.2.1 -e 67-70/udp --transport tcp": "-e 67-70/udp is left out by --transport tcp: "
+    "write -e 67-70/tcp, or leave --transport out",
+    "check 192.0.2.1 -e gre --transport tcp": "-e gre is left out by --transport tcp: leave --transport out",
+    "check 192.0.2.1 -e 53/udp --sweep 1-9/udp --transport icmp": '--sweep "1-9/udp" is UDP, which --transport icmp '
+    "leaves out",
     # Ports.
     "check 192.0.2.1 -e 0/tcp": '-e "0/tcp": port 0 does not exist: ports are 1 to 65535',
     "check 192.0.2.1 -e 65536/tcp": '-e "65536/tcp": port 65536 does not exist: ports are 1 to 65535',
@@ -133,10 +145,12 @@ MESSAGES: Mapping[str, str] = {
     "check 192.0.2.1 -e 22": '-e "22": 22 has no transport: write 22/tcp or 22/udp',
     "check 192.0.2.1 -e nosuch": '-e "nosuch": neither the port lists nor this system know a service "nosuch"; '
     "give a port: 22/tcp",
-    "check 192.0.2.1 -e 22/tcp --sweep 53/udp": '--sweep "53/udp": only TCP ports can be swept; name UDP ports with '
-    "-e 53/udp",
+    "check 192.0.2.1 -e 22/tcp --sweep 53/udp,gre": '--sweep "53/udp,gre": gre has no ports; name it with -e gre',
     "check 192.0.2.1 -e 22/tcp --sweep 9-8": '--sweep "9-8": range 9-8 is reversed: write 8-9; write none, documented, '
-    "common, all, or TCP ports such as 1-1024,8080",
+    "common, all, or ports such as 1-1024,8080 or 53,161/udp",
+    "check 192.0.2.1 -e 53/udp --udp-budget 0": '--udp-budget "0": write seconds, 0.1 or more',
+    "check 192.0.2.1 -e 53/udp --secrets no-such.yaml": "no-such.yaml: no such file; check the spelling and the "
+    "working directory",
     # Targets.
     "check no-such-host.invalid -e 22/tcp": 'TARGET "no-such-host.invalid" has no address: Name or service not known. '
     "Check the spelling, or give an IP.",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portcheck.engine.probe import PortState, Reason
-from tests.bench import results
+from tests.bench import jobs as tcp_jobs
+from tests.bench import results, udp_jobs
 from tests.bench.answers import Answer, Answers, Said, compare, of_nmap, of_portcheck
-from tests.bench.jobs import JOBS, Limits
+from tests.bench.jobs import Job, Limits
 from tests.bench.programs import Program, Runs
 
 HOST, ROUTER = "10.0.0.1", "10.0.0.254"
@@ -24,11 +27,12 @@ RIGHT = {
     (Said.DROPPED, Said.DROPPED),
     (Said.REJECTED, Said.REJECTED),
     (Said.REJECTED, Said.PROBABLY_REJECTED),
+    (Said.SILENT, Said.SILENT),
     (Said.ABSENT_HOST, Said.DROPPED),
     (Said.ABSENT_HOST, Said.REJECTED),
     (Said.ABSENT_HOST, Said.PROBABLY_REJECTED),
 }
-TRUE = (Said.OPEN, Said.CLOSED, Said.DROPPED, Said.REJECTED, Said.ABSENT_HOST)
+TRUE = (Said.OPEN, Said.CLOSED, Said.DROPPED, Said.REJECTED, Said.SILENT, Said.ABSENT_HOST)
 SAYABLE = tuple(said for said in Said if said is not Said.ABSENT_HOST)
 
 
@@ -154,11 +158,14 @@ def test_a_limit_is_kept_or_broken(limits: Limits, kept: Runs, broken: Runs) -> 
 # --------------------------------------------------------------------------------------------------- the page
 
 
-def test_the_figures_are_of_the_jobs_that_there_are() -> None:
-    """Whoever changes a job measures it again: python -m tests.bench.tcp JOB --write."""
-    rows = json.loads(results.RESULTS.read_text(encoding="utf-8"))["rows"]
-    assert list(rows) == list(JOBS)
-    for name, job in JOBS.items():
-        assert rows[name]["title"] == job.title
-        commands = [program["commands"] for program in rows[name]["programs"]]
-        assert commands == [results.commands(program) for program in job.programs], name
+@pytest.mark.parametrize(
+    ("name", "kept_in", "jobs"), [("tcp", results.TCP, tcp_jobs.JOBS), ("udp", results.UDP, udp_jobs.JOBS)]
+)
+def test_the_figures_are_of_the_jobs_that_there_are(name: str, kept_in: Path, jobs: Mapping[str, Job]) -> None:
+    """Whoever changes a job measures it again: python -m tests.bench.NAME JOB --write."""
+    rows = json.loads(kept_in.read_text(encoding="utf-8"))["rows"]
+    assert list(rows) == list(jobs)
+    for job_name, job in jobs.items():
+        assert rows[job_name]["title"] == job.title
+        commands = [program["commands"] for program in rows[job_name]["programs"]]
+        assert commands == [results.commands(program) for program in job.programs], job_name

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from portcheck import __version__, documents
+from portcheck.engine.channels import PrivilegeError
+from portcheck.engine.probe import Transport
 from tests.command import portcheck
 from tests.made_runs import five_faults
 
@@ -22,12 +24,12 @@ COMMANDS: dict[str, set[str]] = {
     "check": {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
         *("--strict", "--strict-sources", "--deadline", "--max-hosts", "--format", "--output", "--help"),
-        *("--speed", "--max-rate", "--evidence", "--resume"),
+        *("--speed", "--max-rate", "--evidence", "--resume", "--udp-budget", "--secrets", "--verify"),
         *("-d", "-r", "-e", "-s", "-o", "-h"),
     },
     "plan": {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
-        *("--max-hosts", "--speed", "--max-rate", "--help", "-d", "-r", "-e", "-s", "-h"),
+        *("--max-hosts", "--speed", "--max-rate", "--udp-budget", "--secrets", "--help", "-d", "-r", "-e", "-s", "-h"),
     },
     "explain": {"--document", "--format", "--help", "-d", "-h"},
     "demo": {"--output", "-o", "--help", "-h"},
@@ -109,10 +111,14 @@ def test_a_closed_port_is_status_1_and_says_what_was_seen(nobody: int) -> None:
     assert "Keep the run for later questions: add -o run.json" in done.out
 
 
-def test_what_was_not_tested_is_status_3(server: int) -> None:
-    done = portcheck("check", "127.0.0.1", "-e", f"{server}/tcp", "-e", "53/udp,gre")
+def test_what_was_not_tested_is_status_3(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_privilege(*_: object) -> None:
+        raise PrivilegeError("CAP_NET_RAW")
+
+    monkeypatch.setattr("portcheck.engine.channels.Channels.raw", without_privilege)
+    done = portcheck("check", "127.0.0.1", "-e", f"{server}/tcp", "-e", "esp,gre")
     assert done.status == 3
-    assert "NOT SURE  Nothing failed, but 2 of 3 required flows (GRE and UDP) were not tested." in joined(done.out)
+    assert "NOT SURE  Nothing failed, but 2 of 3 required flows (ESP and GRE) were not tested." in joined(done.out)
 
 
 def joined(text: str) -> str:
@@ -229,11 +235,11 @@ def test_a_plan_says_what_would_be_sent_and_sends_nothing(monkeypatch: pytest.Mo
     assert (done.status, done.err) == (0, "")
     assert done.out == (
         "From this machine (bastion): 6 checks.\n"
-        "5 ports at 1 address: 5 packets when all answer, 40 when none does; 4 s at most\n"
+        "6 ports (1 not over TCP) at 1 address: 6 packets when all answer, about 46 when\n"
+        "    none does; 21 s at most, where ICMP errors are limited (--udp-budget)\n"
         "\n"
         "web (192.0.2.1)\n"
-        "  must be reachable: 22, 443/tcp\n"
-        "  must be reachable (not tested by this version): 53/udp\n"
+        "  must be reachable: 22, 443/tcp and 53/udp\n"
         "  must not be open: 8000-8002/tcp\n"
     )
 
@@ -270,9 +276,11 @@ def test_a_document_is_linted() -> None:
     assert re.fullmatch(r"qumulo-core, \d+ expectations, \d not checkable: no errors\n", counts)
 
 
-def test_what_a_report_offers_can_be_typed(nobody: int, tmp_path: Path) -> None:
-    """The line under the report is a command that works."""
-    path = tmp_path / "run.json"
+@pytest.mark.parametrize("name", ["run.json", f"{'a-very-long-folder/' * 6}run.json"])
+def test_what_a_report_offers_can_be_typed(nobody: int, tmp_path: Path, name: str) -> None:
+    """The line under the report is a command that works, also where a path is longer than the line."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = portcheck("check", "127.0.0.1", "-e", f"{nobody}/tcp", "-o", str(path))
     command = done.out.partition("Explain one:\n")[2].replace(" \\\n", " ").split()
     assert command[:2] == ["portcheck", "explain"]
@@ -290,3 +298,18 @@ def test_the_first_three_lines_can_be_forwarded() -> None:
     assert size == "4 hosts, 36 checks, 57 packets, 4.3 s · sweep: documented"
     assert blank == ""
     assert answer.startswith("FAIL  3 of 14 required flows are blocked, 1 is rejected on the way, ")
+
+
+def test_a_plan_says_what_this_process_may_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = {Transport.GRE: "CAP_NET_RAW", Transport.ICMP: "CAP_NET_RAW or net.ipv4.ping_group_range"}
+    monkeypatch.setattr("portcheck.vantage.local.privilege_lacking", lambda transport, address: lacking.get(transport))
+    done = portcheck("plan", "192.0.2.1", "-e", "gre,icmp,53/udp")
+    said = " ".join(done.out.split())
+    assert "This process may not send gre: that takes CAP_NET_RAW." in said
+    assert "This process may not send icmp: that takes CAP_NET_RAW or net.ipv4.ping_group_range." in said
+    assert "3 flows, none over TCP, at 1 address" in said
+
+
+def test_a_plan_of_what_needs_no_privilege_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portcheck.vantage.local.privilege_lacking", lambda transport, address: "a privilege")
+    assert "may not send" not in portcheck("plan", "192.0.2.1", "-e", "22/tcp,53/udp").out

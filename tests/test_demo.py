@@ -67,7 +67,7 @@ def test_it_is_over_in_ten_seconds_and_says_how_it_ends(kept: tuple[Done, dict[s
 def test_it_finds_what_was_made_wrong_and_nothing_else(kept: tuple[Done, dict[str, Any], float]) -> None:
     _, run, _ = kept
     assert causes(run) == {"blocked", "not-listening", "exposed", "unexpected-open"}
-    assert run["summary"]["fail"] == 4
+    assert run["summary"]["fail"] == 5
     assert run["summary"]["inconclusive"] == run["summary"]["warn"] == 0
 
 
@@ -75,7 +75,7 @@ def test_it_says_beforehand_what_it_made_wrong(kept: tuple[Done, dict[str, Any],
     done, _, _ = kept
     introduction, _, report = done.out.partition("\n\n")
     faults = [line.strip("- ") for line in introduction.splitlines() if line.startswith("  - ")]
-    assert len(faults) == 4
+    assert len(faults) == 5
     for fault in faults:
         port, host = fault.split()[0], fault.split()[2]
         assert f"{port} " in report
@@ -103,7 +103,7 @@ def test_ports_that_are_taken_are_moved_and_said(tmp_path: Path) -> None:
     assert re.search(r"\b5050 to 505[1-9]\b.*\b8080 to 808[1-9]\b", said)
     run = json.loads(path.read_text(encoding="utf-8"))
     assert causes(run) == {"blocked", "not-listening", "exposed", "unexpected-open"}
-    assert run["summary"]["fail"] == 4
+    assert run["summary"]["fail"] == 5
 
 
 def test_where_only_one_address_answers_it_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portcheck.engine.probe import OWN_ROUTE_LOST, WINDOW_STAYS_ZERO, Observation, PortState, Probe, Reason
-from portcheck.model import Diagnosis, NamedPorts, Outcome, Phase, Run, Scope, Sweep, SweepKind
+from portcheck.engine.probe import (
+    ICMP_MUTE,
+    NEEDS_SOURCE_PORT_68,
+    OWN_ROUTE_LOST,
+    WINDOW_STAYS_ZERO,
+    Observation,
+    PortState,
+    Probe,
+    Reason,
+    Transport,
+)
+from portcheck.model import Answers, Diagnosis, Finding, NamedPorts, Outcome, Phase, Run, Scope, Sweep, SweepKind
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
 from tests.made_runs import (
@@ -19,18 +29,24 @@ from tests.made_runs import (
     HOSTS,
     NOT_IN_TIME,
     SCENARIOS,
+    SERVICES,
     Answer,
     Answered,
     closed,
+    limited_by,
     made,
+    no_echo,
+    no_reply,
     nobody_there,
     open_port,
+    over_udp,
     rejected_by,
+    replied,
     seen_from_a1,
     silent,
     unknown,
 )
-from tests.samples import HERE, PATIENT, claimed, host, site
+from tests.samples import HERE, PATIENT, claimed, cluster, document, host, row, site
 
 OPEN_OUTCOMES = (Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE)
 NO_FDS = unknown(Reason.LOCAL_FD_LIMIT)
@@ -158,7 +174,7 @@ CASES: dict[str, tuple[Answered, list[str]]] = {
     "no time left": (answers(m1=NOT_IN_TIME, m3_443=NOT_IN_TIME), ["unfinished: 10 checks of m1, m3 not finished"]),
     "no descriptors": (
         answers(m1_443=NO_FDS),
-        ["own-limits: 1 check could not be made from this machine"],
+        ["own-limits: 443/tcp Admin Router on m1 could not be asked from this machine"],
     ),
     "no route": (
         answers(m1=NO_ROUTE, m2=NO_ROUTE),
@@ -468,3 +484,528 @@ def test_a_host_of_which_one_port_was_asked_is_not_called_silent() -> None:
     extra = (NamedPorts(parse_ports("22/tcp")[0], "ssh"),)
     scope = Scope((), HOSTS[:1], HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
     assert heads(made(scope, answers(m1=silent))) == ["blocked: 22/tcp ssh is dropped on the way to m1"]
+
+
+# ------------------------------------------------------------------------------------- without a connection
+
+
+def by_hand(ports: str, given_answers: Answered, hosts: int = 1, phase: Phase = Phase.INSTALLED) -> Run:
+    extra = tuple(NamedPorts(item) for item in parse_ports(ports))
+    targets = tuple(host(f"h{n}", f"192.0.2.{n}") for n in range(1, hosts + 1))
+    return made(Scope((), targets, HERE, extra=extra, sweep=Sweep(SweepKind.NONE), phase=phase), given_answers)
+
+
+def services(given_answers: Answered) -> Run:
+    return made(site([SERVICES], cluster(SERVICES, masters=2, agents=2), "a1"), given_answers)
+
+
+def test_udp_alone_never_makes_a_host_silent() -> None:
+    assert heads(by_hand("53,123/udp", answers(h1=silent))) == ["no-reply: 53/udp, 123/udp on h1 are silent"]
+
+
+def test_udp_belongs_to_the_silence_of_its_host() -> None:
+    found = by_hand("22/tcp 53,64000/udp".replace(" ", ","), answers(h1=silent))
+    assert heads(found) == ["host-silent: h1 (192.0.2.1) does not answer at all: 3 ports asked, all silent"]
+
+
+def test_a_host_that_reports_closed_ports_is_not_silent() -> None:
+    run = by_hand("22/tcp,53/udp", {"h1/ipv4/tcp/22": silent, "h1/ipv4/udp/53": no_reply()})
+    assert heads(run) == ["blocked: 22/tcp is dropped on the way to h1", "no-reply: 53/udp on h1 is silent"]
+
+
+def test_ports_that_one_router_rejects_are_one_cause_whatever_carries_them() -> None:
+    run = by_hand("53/tcp+udp", {f"h{n}": rejected_by("198.51.100.1") for n in range(1, 39)}, hosts=38)
+    (found,) = run.diagnosis
+    assert found.count == 76
+    assert found.headline == ("53/tcp, 53/udp on h1, h2, h3, h4, h5, h6, h7 and 31 more are rejected by 198.51.100.1")
+
+
+def test_what_was_not_decided_in_time_is_told_by_who_limits_its_errors() -> None:
+    late = {f"h{n}": limited_by("198.51.100.1") for n in (1, 2)} | {f"h{n}": limited_by(f"192.0.2.{n}") for n in (3, 4)}
+    assert heads(by_hand("53/udp", late, hosts=4)) == [
+        "udp-budget: 53/udp on h1, h2: not decided in time, 198.51.100.1 limits its ICMP errors",
+        "udp-budget: 53/udp on h3, h4: not decided in time, each host limits its ICMP errors",
+    ]
+
+
+def test_more_time_is_told_in_seconds_for_all_ports_of_the_limiter() -> None:
+    answers_of_h1 = {f"h1/ipv4/udp/{port}": closed for port in range(5000, 5010)} | {"h1": limited_by("192.0.2.1")}
+    assert only_budget(by_hand("5000-5059/udp", answers_of_h1)) == (
+        "Give it more time: a Linux machine sends one such error a second over IPv4, and 60 ports take about 80 s "
+        "(--udp-budget 80)."
+    )
+    # A router has one limit for all who are behind it; hosts that limit themselves are asked side by side.
+    behind = {f"h{n}": limited_by("198.51.100.1") for n in range(1, 5)}
+    assert "and 80 ports take about 110 s " in only_budget(by_hand("5000-5019/udp", behind, hosts=4))
+    themselves = {f"h{n}": limited_by(f"192.0.2.{n}") for n in range(1, 5)}
+    assert "and 20 ports of each take about 30 s " in only_budget(by_hand("5000-5019/udp", themselves, hosts=4))
+
+
+def test_more_time_is_more_than_there_was() -> None:
+    extra = tuple(NamedPorts(item) for item in parse_ports("53,123/udp"))
+    scope = Scope((), (host("h1", "192.0.2.1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    found = only_budget(made(scope, answers(h1=limited_by("192.0.2.1")), udp_budget_s=45.0))
+    assert found == (
+        "Give it twice the time (--udp-budget 90): it sends fewer such errors than a Linux machine would, "
+        "or others use them up."
+    )
+
+
+def test_over_ipv6_more_time_is_a_tenth() -> None:
+    extra = (NamedPorts(parse_ports("5000-5399/udp")[0]),)
+    scope = Scope((), (host("h1", "2001:db8::1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    found = only_budget(made(scope, {"h1": limited_by("2001:db8::1")}))
+    assert "sends ten such errors a second over IPv6, and 400 ports take about 60 s (--udp-budget 60)." in found
+
+
+def only_budget(run: Run) -> str:
+    (found,) = (d for d in run.diagnosis if d.cause == "udp-budget")
+    return found.remedy or ""
+
+
+def test_what_a_limiter_rejected_in_time_is_told_beside_what_it_did_not() -> None:
+    run = by_hand("53/udp", {"h1": limited_by("198.51.100.1"), "h2": rejected_by("198.51.100.1")}, hosts=2)
+    assert run.diagnosis[-1].lines[0].endswith("It rejected the same on 1 other host.")
+
+
+SILENCES = {
+    "what is spoken there is not known": (
+        "161,5303/udp",
+        [
+            "No answer to 3 datagrams each, while h1 (192.0.2.1) reports closed ports: dropped, or open and silent: "
+            "161/udp to SNMP requests (without SNMPv3 it answers only who knows its community); 5303/udp to empty "
+            "datagrams, for what would make it answer is not known."
+        ],
+    ),
+    "two protocols": (
+        "53,123/udp",
+        [
+            "No answer to 3 datagrams each, while h1 (192.0.2.1) reports closed ports: dropped, or open and silent: "
+            "53/udp to DNS requests; 123/udp to NTP requests."
+        ],
+    ),
+    "tunnels beside UDP": (
+        "161/udp,esp,gre",
+        [
+            "No answer to 3 datagrams in 2.1 s, while h1 (192.0.2.1) reports closed ports: dropped, or open and "
+            "silent to SNMP requests (without SNMPv3 it answers only who knows its community).",
+            "No answer to 3 ESP packets in 2.1 s, while h1 (192.0.2.1) reports closed ports: dropped, ignored, or in "
+            "use with known peers only.",
+            "No answer to 3 GRE packets in 2.1 s, while h1 (192.0.2.1) reports closed ports: dropped, ignored, or in "
+            "use with known peers only.",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_silence_is_told_of_each_port_as_it_was_asked(name: str) -> None:
+    ports, lines = SILENCES[name]
+    run = by_hand(ports, answers(h1=no_reply()))
+    assert {d.cause for d in run.diagnosis} == {"no-reply"}
+    assert sorted(d.lines[0] for d in run.diagnosis) == sorted(lines)
+
+
+def test_several_hosts_are_not_told_by_the_first_alone() -> None:
+    found = only(by_hand("500,4500/udp", answers(h1=no_reply(ICMP_MUTE), h2=no_reply(ICMP_MUTE)), hosts=2))
+    assert found.lines[0].startswith(
+        "No answer to 3 datagrams each, and no ICMP error: closed, dropped, or open and silent: 500/udp to "
+    )
+    run = services({f"m{n}/ipv4/udp/53": no_reply() for n in (1, 2)} | {**TUNNELS_ARE_UP})
+    assert only(run).lines[0].startswith("No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports:")
+
+
+def test_tunnels_that_are_refused_are_told_one_by_one_and_no_service_is_looked_for() -> None:
+    run = by_hand("esp,gre", answers(h1=closed, h2=closed), hosts=2)
+    assert [(d.headline, d.remedy) for d in run.diagnosis] == [
+        (
+            f"{name} on h1, h2 is refused: nothing seems to speak it",
+            "Is the tunnel's end on h1, h2 up?",
+        )
+        for name in ("esp", "gre")
+    ]
+    assert ["does not speak ESP" in run.diagnosis[0].lines[0], "does not speak GRE" in run.diagnosis[1].lines[0]] == [
+        True,
+        True,
+    ]
+
+
+def test_before_the_install_tunnels_are_told_one_by_one() -> None:
+    extra = tuple(NamedPorts(item) for item in parse_ports("esp,gre"))
+    targets = (host("h1", "192.0.2.1"),)
+    scope = Scope((), targets, HERE, extra=extra, sweep=Sweep(SweepKind.NONE), phase=Phase.PREINSTALL)
+    found = made(scope, answers(h1=closed)).diagnosis
+    assert [("ESP" in d.lines[0], "GRE" in d.lines[0]) for d in found] == [(True, False), (False, True)]
+
+
+def test_an_echo_that_is_dropped_is_not_told_in_syns() -> None:
+    run = by_hand("22,443/tcp,icmp", {"h1": silent, "h1/ipv4/tcp/22": open_port})
+    assert heads(run) == ["blocked: icmp is dropped on the way to h1", "blocked: 443/tcp is dropped on the way to h1"]
+    assert ["echo request" in d.lines[0] for d in run.diagnosis] == [True, False]
+
+
+def test_ports_that_are_taken_are_told_with_what_answers_at_each() -> None:
+    scope = site([SERVICES], cluster(SERVICES, masters=2, agents=1), "a1", phase=Phase.PREINSTALL)
+    taken = {
+        **{f"m{n}/ipv4/udp/53": replied("DNS: refused", "dns") for n in (1, 2)},
+        "m1/ipv4/udp/123": replied("NTP server, stratum 2", "ntp"),
+        "m2/ipv4/udp/123": replied("NTP server, stratum 3", "ntp"),
+    }
+    run = made(scope, {"m1": closed, "m2": closed, "a1": closed, **taken})
+    (found,) = (d for d in run.diagnosis if d.cause == "occupied")
+    assert found.lines[:4] == (
+        "Something listens on these ports already: the product cannot use them.",
+        "53/udp answers: DNS: refused.",
+        "123/udp on m1 answers: NTP server, stratum 2.",
+        "123/udp on m2 answers: NTP server, stratum 3.",
+    )
+
+
+def test_ports_that_are_exposed_are_told_with_what_answers_at_each() -> None:
+    local = document(row("9998-9999/udp", "localhost", "agent", service="Debugger"), id="local")
+    run = made(
+        site([local], cluster(local, masters=1, agents=2), "a1"),
+        {"a2/ipv4/udp/9998": replied("4 bytes"), "a2/ipv4/udp/9999": replied("5 bytes")},
+    )
+    assert only(run).lines[:3] == (
+        "They answered from here, but the services are for localhost only.",
+        "9998/udp answers: 4 bytes.",
+        "9999/udp answers: 5 bytes.",
+    )
+
+
+GIVEN = {
+    "nothing": ((), "161/udp", True, "without SNMPv3 it answers only who knows its community"),
+    "the community": (("snmp_community",), "161/udp", False, "this machine may not ask, or the community is wrong"),
+    "another secret": (("radius_secret",), "161/udp", True, "without SNMPv3 it answers only who knows its community"),
+    "the secret": (
+        ("radius_secret",),
+        "1812/udp",
+        False,
+        "it does not know this machine or Status-Server (RFC 5997), or the secret is wrong",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_secret_that_was_given_is_not_asked_for_and_may_be_wrong(name: str) -> None:
+    given_secrets, ports, asked_for, why = GIVEN[name]
+    extra = (NamedPorts(parse_ports(ports)[0]),)
+    secrets = frozenset(given_secrets)
+    scope = Scope((), (host("h1", "192.0.2.1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE), secrets=secrets)
+    found = only(made(scope, answers(h1=no_reply())))
+    assert ("--secrets" in (found.remedy or "")) is asked_for
+    assert f"requests ({why})" in found.lines[0]
+
+
+def from_here(answer: Answer) -> Answer:
+    """To an address of this machine, of which the kernel sends from the very same."""
+
+    def seen(probe: Probe) -> Observation:
+        plain = answer(probe)
+        return replace(plain, attempts=tuple(replace(a, source_address=probe.address) for a in plain.attempts))
+
+    return seen
+
+
+ON_THIS_MACHINE = {
+    "a silent tunnel": ("gre", no_reply(), None),
+    "silence over UDP": (
+        "53/udp",
+        no_reply(),
+        "Whether it listens: ss -lun (Windows: netstat -ano -p udp) on h1.",
+    ),
+    "dropped": ("22,443/tcp", silent, "Look at this machine's own firewall."),
+    "rejected": ("53/udp", rejected_by("192.0.2.1"), "Look at this machine's own firewall."),
+}
+
+
+@pytest.mark.parametrize("name", ON_THIS_MACHINE)
+def test_nobody_is_asked_to_let_this_machine_through_to_itself(name: str) -> None:
+    ports, answer, remedy = ON_THIS_MACHINE[name]
+    run = by_hand(f"{ports},80/tcp", {"h1": from_here(answer), "h1/ipv4/tcp/80": from_here(open_port)})
+    assert only(run).remedy == remedy
+
+
+def test_loopback_is_this_machine() -> None:
+    extra = (NamedPorts(parse_ports("gre")[0]),)
+    scope = Scope((), (host("127.0.0.1", "127.0.0.1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    assert only(made(scope, {"127.0.0.1": no_reply()})).remedy is None
+
+
+def test_all_that_answers_no_stranger_is_one_line_and_each_secret_another() -> None:
+    run = services(
+        dict.fromkeys(("m1/ipv4/udp/138", "m2/ipv4/udp/138", "m1/ipv4/udp/1812"), no_reply(ICMP_MUTE))
+        | {"a2/ipv4/udp/64000": no_reply(), "m1/ipv4/gre": open_gre, "m2/ipv4/gre": open_gre}
+    )
+    assert heads(run) == [
+        "unprovable: 138/udp NetBIOS datagrams on every master (m1, m2); 64000/udp Overlay on a2: "
+        "never answer a stranger",
+        "unprovable: 1812/udp RADIUS on m1: answers only who knows its secret",
+    ]
+    ways = [d.remedy or "" for d in run.diagnosis]
+    assert "ss -lun" in ways[0]
+    assert "PORTCHECK_RADIUS_SECRET" in ways[1]
+
+
+def open_gre(probe: Probe) -> Observation:
+    return Observation(probe, PortState.OPEN, Reason.PROTO_RESPONSE, replied()(probe).attempts, rtt_ms=1.0)
+
+
+TUNNELS_ARE_UP: Answered = {"m1/ipv4/gre": open_gre, "m2/ipv4/gre": open_gre}
+
+
+PRIVILEGES = {
+    "gre": (
+        "CAP_NET_RAW",
+        "Run it as root, or give CAP_NET_RAW to this run alone (docs/how-to/check-icmp-and-tunnels.md).",
+    ),
+    "icmp": (
+        "CAP_NET_RAW or net.ipv4.ping_group_range",
+        "Run it as root, or let every user send echo requests: sysctl -w net.ipv4.ping_group_range='0 2147483647'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRIVILEGES)
+def test_a_privilege_that_is_lacking_is_told_with_how_to_get_it(name: str) -> None:
+    detail, remedy = PRIVILEGES[name]
+    found = only(by_hand(name, answers(h1=unknown(Reason.NEEDS_PRIVILEGE, detail))))
+    assert (found.cause, found.remedy) == ("needs-privilege", remedy)
+    assert found.headline == f"{name} on h1: not tested"
+
+
+def test_a_source_port_that_we_may_not_use_is_told_with_how_to_get_it() -> None:
+    found = only(by_hand("67/udp", answers(h1=no_reply(NEEDS_SOURCE_PORT_68))))
+    assert found.cause == "needs-source-port"
+    assert "CAP_NET_BIND_SERVICE" in (found.remedy or "")
+
+
+def test_silence_over_udp_is_told_with_what_happens_to_the_same_port_over_tcp() -> None:
+    run = by_hand("53/tcp+udp,22/tcp", {"h1/ipv4/tcp/53": silent, "h1/ipv4/udp/53": no_reply()})
+    assert "53/tcp is blocked there as well, so a firewall is likely." in run.diagnosis[-1].lines[0]
+    assert run.diagnosis[-1].remedy == (
+        "Allow 53/udp from machine to 192.0.2.1. Whether the service has to be looked at as well: "
+        "ss -lun (Windows: netstat -ano -p udp) on h1."
+    )
+
+
+WHAT_TO_DO = {
+    "a closed port would be reported": (
+        Phase.INSTALLED,
+        no_reply(),
+        "Allow 61053/udp from machine to 192.0.2.1. Whether the service has to be looked at as well: "
+        "ss -lun (Windows: netstat -ano -p udp) on h1.",
+    ),
+    "a closed port may be silent": (
+        Phase.INSTALLED,
+        no_reply(ICMP_MUTE),
+        "Whether it listens: ss -lun (Windows: netstat -ano -p udp) on h1. If it does: "
+        "Allow 61053/udp from machine to 192.0.2.1.",
+    ),
+    "before the install": (
+        Phase.PREINSTALL,
+        no_reply(),
+        "Whether it is in use: ss -lunp (Windows: netstat -abn) on h1. If so, stop or move what listens there. "
+        "If not: Allow 61053/udp from machine to 192.0.2.1.",
+    ),
+    "before the install, a closed port may be silent": (
+        Phase.PREINSTALL,
+        no_reply(ICMP_MUTE),
+        "Whether it is in use: ss -lunp (Windows: netstat -abn) on h1. If so, stop or move what listens there. "
+        "If not, only the firewalls' rules tell what is dropped.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHAT_TO_DO)
+def test_what_to_do_about_silence_follows_from_what_it_may_be(name: str) -> None:
+    phase, answer, remedy = WHAT_TO_DO[name]
+    assert only(by_hand("61053/udp", answers(h1=answer), phase=phase)).remedy == remedy
+
+
+def test_before_the_install_several_silent_ports_are_not_told_as_shy_services() -> None:
+    found = only(by_hand("514,1812,4789/udp", answers(h1=no_reply()), phase=Phase.PREINSTALL))
+    assert (found.cause, found.count) == ("no-reply", 3)
+    assert found.lines[0] == (
+        "No answer to 3 datagrams each, while h1 (192.0.2.1) reports closed ports: dropped, or in use already."
+    )
+    assert (found.remedy or "").startswith("Whether they are in use: ")
+    mute = only(by_hand("514,4789/udp", answers(h1=no_reply(ICMP_MUTE)), phase=Phase.PREINSTALL))
+    assert mute.lines[0] == "No answer to 3 datagrams each, and no ICMP error: free, in use, or dropped."
+
+
+def test_what_exists_before_the_install_is_not_told_with_what_does_not() -> None:
+    rows = (
+        row("53/udp", "agent", "master", service="DNS", present_before_install=True),
+        row("123/udp", "agent", "master", service="Time"),
+    )
+    doc = document(*rows, id="both")
+    run = made(
+        site([doc], cluster(doc, masters=1, agents=1), "a1", phase=Phase.PREINSTALL),
+        dict.fromkeys(("m1/ipv4/udp/53", "m1/ipv4/udp/123"), no_reply()),
+    )
+    assert [("in use" in (d.remedy or "")) for d in run.diagnosis if d.cause == "no-reply"] == [False, True]
+
+
+def test_that_a_host_reports_closed_ports_is_told_of_what_answers_no_stranger() -> None:
+    silence = "Silence looks the same when all is well and when packets are dropped."
+    one = only(by_hand("514/udp", answers(h1=no_reply())))
+    assert one.lines[0] == f"{silence} h1 reports closed ports, so 514/udp there is dropped or open; it is not closed."
+    assert only(by_hand("514/udp", answers(h1=no_reply(ICMP_MUTE)))).lines[0] == silence
+    both = only(by_hand("162,514/udp", answers(h1=no_reply(), h2=no_reply(ICMP_MUTE), h3=no_reply()), hosts=3))
+    assert both.lines[0] == (
+        f"{silence} h1, h3 report closed ports, so 162, 514/udp there are dropped or open; they are not closed."
+    )
+
+
+@pytest.mark.parametrize("answers_", [Answers.NEVER, Answers.NORMALLY])
+def test_a_doubt_of_the_document_is_told_of_silence_as_well(answers_: Answers) -> None:
+    rows = (
+        row("636/udp", "agent", "master", service="LDAP", doubt="Nothing listens there.", answers=answers_),
+        row("637/udp", "agent", "master", service="Other", answers=answers_),
+        row("53/udp", "agent", "master", service="DNS", answers=answers_),
+    )
+    doc = document(*rows, id="odd")
+    run = made(
+        site([doc], cluster(doc, masters=1, agents=1), "a1"),
+        dict.fromkeys((f"m1/ipv4/udp/{port}" for port in (636, 637, 53)), no_reply()),
+    )
+    (found,) = (d for d in run.diagnosis if d.cause in ("unprovable", "no-reply"))
+    assert found.lines[0].endswith(" The document is doubtful at 636/udp: Nothing listens there.")
+
+
+def test_a_port_for_localhost_alone_is_never_asked_to_be_let_through() -> None:
+    found = only(services({"a2/ipv4/udp/9999": no_reply(), "m1/ipv4/gre": open_gre, "m2/ipv4/gre": open_gre}))
+    assert "Allow" not in (found.remedy or "")
+    assert "127.0.0.1" in (found.remedy or "")
+
+
+def test_a_product_that_is_down_is_recognised_though_udp_is_not_known_and_the_host_answers_a_ping() -> None:
+    down = {"m1": closed, "m1/ipv4/udp/138": no_reply(), "m1/ipv4/gre": no_reply()}
+    run = services({**down, "m2/ipv4/gre": open_gre})
+    expected = "m1 (10.0.0.1) refuses 8 required ports: the product does not seem to run there"
+    assert heads(run)[0] == f"product-not-running: {expected}"
+
+
+def test_something_else_that_answers_is_told_with_where_to_look() -> None:
+    (found,) = (d for d in over_udp().diagnosis if d.cause == "wrong-responder")
+    assert found.outcome is Outcome.WARN
+    assert found.headline == "8443/tcp Console on m2 is open, but speaks SSH"
+    assert found.remedy == "Look on m2 what listens there: ss -ltnp (Windows: netstat -abn)"
+
+
+def test_a_port_that_is_taken_is_looked_for_where_its_transport_is_listed() -> None:
+    scope = site([SERVICES], cluster(SERVICES, masters=1, agents=1), "a1", phase=Phase.PREINSTALL)
+    run = made(scope, {"m1/ipv4/udp/123": replied("NTP server, stratum 3", "ntp"), "m1": closed, "a1": closed})
+    (found,) = (d for d in run.diagnosis if d.cause == "occupied")
+    assert "ss -lunp" in (found.remedy or "")
+
+
+WITHOUT_CONNECTION: tuple[Answer, ...] = (
+    *(open_port, closed, silent, no_reply(), no_reply(ICMP_MUTE), no_reply(NEEDS_SOURCE_PORT_68), no_echo),
+    *(replied("12 bytes that are no NTP"), replied("NTP server, stratum 3", "ntp"), replied("SSH", "ssh")),
+    *(
+        rejected_by("10.0.0.254"),
+        rejected_by("10.0.0.1"),
+        nobody_there,
+        limited_by("10.0.0.254"),
+        limited_by("10.0.0.1"),
+    ),
+    *(unknown(Reason.NEEDS_PRIVILEGE, "CAP_NET_RAW"), NOT_IN_TIME, NO_ROUTE, LOST),
+)
+SERVICE_IDS = [
+    check.id.partition(">")[2]
+    for check in plan(site([SERVICES], cluster(SERVICES, masters=2, agents=2), "a1")).checks
+    if check.transport is not Transport.TCP
+]
+
+
+@PATIENT
+@given(st.dictionaries(st.sampled_from(SERVICE_IDS), st.sampled_from(WITHOUT_CONNECTION)), st.sampled_from(Phase))
+def test_every_open_verdict_without_a_connection_is_in_exactly_one_diagnosis(
+    answered: dict[str, Answer], phase: Phase
+) -> None:
+    scope = site([SERVICES], cluster(SERVICES, masters=2, agents=2), "a1", phase=phase)
+    run = made(scope, answered)
+    found = Counter(check for d in run.diagnosis for check in d.checks)
+    assert found == Counter(v.check.id for v in run.verdicts if v.outcome in OPEN_OUTCOMES)
+    for diagnosis in run.diagnosis:
+        assert_readable(diagnosis)
+    assert "undetermined" not in {d.cause for d in run.diagnosis}
+
+
+def test_no_verdict_calls_silence_over_udp_a_block() -> None:
+    run = over_udp()
+    silent_ones = [v for v in run.verdicts if v.observation.state is PortState.OPEN_FILTERED]
+    assert {v.outcome for v in silent_ones} == {Outcome.INCONCLUSIVE}
+    assert Finding.BLOCKED not in {v.finding for v in silent_ones}
+
+
+def test_a_host_works_only_where_every_port_of_the_finding_does() -> None:
+    blocked = {"h1/ipv4/tcp/22": silent, "h1/ipv4/tcp/443": silent, "h1/ipv4/tcp/80": open_port}
+    some = by_hand("22,80,443/tcp", {**blocked, "h2/ipv4/tcp/443": closed}, hosts=2)
+    assert "works" not in " ".join(some.diagnosis[0].lines)
+    every = by_hand("22,80,443/tcp", blocked, hosts=2)
+    assert every.diagnosis[0].lines[-1] == "The same from here to h2 works: look at h1 and what stands before it."
+
+
+def test_other_addresses_work_only_where_every_port_of_the_finding_does() -> None:
+    extra = tuple(NamedPorts(item) for item in parse_ports("22,80,443/tcp"))
+    scope = Scope((), (host("h1", "192.0.2.1", "192.0.2.2"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    ids = [check.id.partition(">")[2] for check in plan(scope).checks if check.address == "192.0.2.1"]
+    blocked: Answered = {check: silent for check in ids if not check.endswith("/80")}
+    assert blocked
+    run = made(scope, blocked)
+    assert run.diagnosis[0].lines[-1] == "The same from here to 192.0.2.2 works: another address of the same host."
+    other = next(c.id.partition(">")[2] for c in plan(scope).checks if c.address == "192.0.2.2" and c.port == 443)
+    run = made(scope, {**blocked, other: closed})
+    assert "works" not in " ".join(run.diagnosis[0].lines)
+
+
+def test_a_host_where_something_else_speaks_does_not_work() -> None:
+    run = services({"m1/ipv4/tcp/8443": silent, "m2/ipv4/tcp/8443": spoken_as("ssh")})
+    found = next(d for d in run.diagnosis if d.cause == "blocked")
+    assert "works" not in " ".join(found.lines)
+
+
+def spoken_as(name: str) -> Answer:
+    return lambda probe: replace(open_port(probe), answer=name.upper(), speaks=name)
+
+
+def test_where_there_is_no_route_it_is_said_that_nothing_was_sent() -> None:
+    found = only(by_hand("53/udp,53/tcp", answers(h1=NO_ROUTE)))
+    assert found.lines == ("2 checks not made: no packet left this machine.",)
+    assert "ip route get 192.0.2.1" in (found.remedy or "")
+
+
+def test_what_this_machine_rejects_may_be_a_route_and_no_firewall() -> None:
+    found = only(by_hand("53/udp", answers(h1=NO_WAY_OUT)))
+    assert found.lines == ("A firewall or a routing rule of this machine rejects it: nothing left for the network.",)
+    assert "ip route get 192.0.2.1" in (found.remedy or "")
+
+
+def test_a_route_that_discards_is_told_with_target_port_and_what_to_do() -> None:
+    found = only(by_hand("53/tcp", answers(h1=unknown(Reason.LOCAL_ERROR, "EINVAL"))))
+    assert found.headline == "53/tcp on h1 could not be asked from this machine"
+    assert found.lines == ("A route of this machine discards it: ip route get 192.0.2.1.",)
+
+
+def test_a_host_has_one_number_for_all_its_undecided_ports_whoever_limits_itself() -> None:
+    """The router rejects three ports of the host; which of the two keeps errors back is not known of the others."""
+    router = "198.51.100.1"
+    by_port = {f"h1/ipv4/udp/{port}": rejected_by(router) for port in (5000, 5001, 5002)}
+    undecided = {f"h1/ipv4/udp/{port}": limited_by(router) for port in range(5003, 5013)}
+    run = by_hand("5000-5059/udp", {**by_port, **undecided, "h1": limited_by("192.0.2.1")})
+    assert only_budget(run).endswith("60 ports take about 80 s (--udp-budget 80).")
+    found = next(d for d in run.diagnosis if d.cause == "udp-budget")
+    assert found.headline.endswith(": not decided in time, 198.51.100.1 or the host itself limits its ICMP errors")
+    assert found.lines[0].startswith("No answer, and 198.51.100.1 or the host itself limits how many ICMP errors")
+
+
+def test_a_router_is_not_blamed_alone_where_the_host_sends_errors_too() -> None:
+    router = "198.51.100.1"
+    given_answers: Answered = {"h1/ipv4/udp/5000": rejected_by(router), "h1/ipv4/udp/5001": closed}
+    run = by_hand("5000-5059/udp", {**given_answers, "h1": limited_by(router)})
+    found = next(d for d in run.diagnosis if d.cause == "udp-budget")
+    assert "198.51.100.1 or the host itself limits" in found.headline

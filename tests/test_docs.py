@@ -31,6 +31,7 @@ from portcheck.model import (
     Outcome,
     Phase,
     PortcheckError,
+    Secrets,
     Selection,
 )
 from portcheck.plan import plan
@@ -210,6 +211,7 @@ def looks_right(asked: Asked, *rest: object) -> int:
 WORKERS = {
     "portcheck.cli.check.run_check": looks_right,
     "portcheck.cli.check.show_plan": looks_right,
+    "portcheck.cli.options.secrets": lambda path: Secrets(),
     "portcheck.cli.resume.go_on": lambda path, asked, given: (None, asked),
     "portcheck.cli.explain.explain_check": lambda check_id, run: 0 if re.fullmatch(r".+>.+/.+/.+", check_id) else 2,
     "portcheck.cli.explain_port.explain_port": lambda question, own, report_format, everything: (

@@ -30,12 +30,13 @@ Features
 
 TCP
   80/tcp,443/udp   Store: client, peer -> node [conditional, when tls, answers
-      only who knows a secret, exists before the install]
+      only who knows a secret, speaks SIP, exists before the install]
       also in: Summary, 80 and 443
       note: a note
       doubt: a doubt
   1025-2180/tcp    Passive: any -> node [nothing has to listen]
-  8080/udp         Admin: localhost -> node [recommended, never answers a probe]
+  8080/udp         Admin: localhost -> node [recommended, need not answer a
+      probe]
 
 Not checkable by a port probe
   Notes, all: no port is named

@@ -98,6 +98,7 @@ expectations:
     note: a note
     doubt: a doubt
     answers: with-secret
+    speaks: sip
     before_install: present
   - service: Passive
     ports: 1025-2180/tcp
@@ -205,6 +206,7 @@ def test_every_key_of_a_document_arrives_in_the_model(tmp_path: Path) -> None:
         listen=Listen.SINGLE,
         answers=Answers.WITH_SECRET,
         present_before_install=True,
+        speaks="sip",
         note="a note",
         doubt="a doubt",
     )

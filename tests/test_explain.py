@@ -21,6 +21,7 @@ from tests.made_runs import (
     Answer,
     five_faults,
     made,
+    over_udp,
     rejected_by,
     seen_from_a1,
     silent,
@@ -67,6 +68,86 @@ def two_addresses() -> Run:
 
 
 PAGES: dict[str, tuple[Run, str, str]] = {
+    "a reply": (
+        over_udp(),
+        "a1>m1/ipv4/udp/123",
+        """\
+Asked    123/udp NTP on m1 (10.0.0.1, master). It must be reachable from a1.
+         Services, "Ports", row 123/udp (required)
+Sent     1 packet, not kept singly: check with --evidence.
+Seen     open (udp-response), after 1.2 ms, replied from 10.0.0.99
+         What answered (NTP): NTP server, stratum 3
+Verdict  pass, ok (phase installed)
+         m1 (10.0.0.1) answered in 1.2 ms: NTP server, stratum 3; the answer
+         came from 10.0.0.99, which was not asked.
+""",
+    ),
+    "silence over UDP": (
+        over_udp(),
+        "a1>m1/ipv4/udp/53",
+        """\
+Asked    53/udp DNS on m1 (10.0.0.1, master). It must be reachable from a1.
+         Services, "Ports", row 53/tcp+udp (required)
+Sent     From a1 on machine, DNS requests:
+         packet 1 from port 40001 at 0.000 s: no-response after 700.0 ms
+         packet 2 from port 40001 at 0.700 s: no-response after 700.0 ms
+         packet 3 from port 40001 at 1.400 s: no-response after 700.0 ms
+Seen     open|filtered (no-response), icmp-alive
+Verdict  inconclusive, undetermined (phase installed)
+         No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed
+         ports: dropped, or open and silent to DNS requests.
+""",
+    ),
+    "silence that proves nothing": (
+        over_udp(),
+        "a1>m1/ipv4/udp/1812",
+        """\
+Asked    1812/udp RADIUS on m1 (10.0.0.1, master). It must be reachable from a1.
+         Services, "Ports", row 1812/udp (required)
+Sent     From a1 on machine:
+         packet 1 from port 40001 at 0.000 s: no-response after 700.0 ms
+         packet 2 from port 40001 at 0.700 s: no-response after 700.0 ms
+         packet 3 from port 40001 at 1.400 s: no-response after 700.0 ms
+Seen     open|filtered (no-response), icmp-alive
+Verdict  inconclusive, undetermined (phase installed)
+         No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed
+         ports: dropped, or open; healthy or not, it answers only who knows its
+         secret.
+""",
+    ),
+    "somebody else answers": (
+        over_udp(),
+        "a1>m2/ipv4/tcp/8443",
+        """\
+Asked    8443/tcp Console on m2 (10.0.0.2, master). It must be reachable from
+         a1.
+         Services, "Ports", row 8443/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: syn-ack after 1.0 ms
+Seen     open (syn-ack), after 1.2 ms
+         What answered (SSH): SSH, OpenSSH_9.2
+Verdict  warn, wrong-responder (phase installed)
+         8443/tcp on m2 is open, but speaks SSH (SSH, OpenSSH_9.2); HTTPS was
+         expected.
+""",
+    ),
+    "nobody knows what to ask": (
+        over_udp(),
+        "a1>a2/ipv4/udp/9999",
+        """\
+Asked    9999/udp Debugger on a2 (10.0.0.12, agent). Only the host itself may
+         reach it.
+         Services, "Ports", row 9999/udp (required)
+Sent     From a1 on machine, empty datagrams, since no protocol is known for
+         this port:
+         packet 1 from port 40001 at 0.000 s: udp-response after 1.0 ms
+Seen     open (udp-response), after 1.2 ms
+         What answered: 4 bytes
+Verdict  fail, exposed (phase installed)
+         a2 (10.0.0.12) answered from here (4 bytes), but the service is for
+         localhost only.
+""",
+    ),
     "blocked": (
         five_faults(),
         "a1>m1/ipv4/tcp/5050",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from portcheck.engine.probe import PortState, Reason
+from portcheck.facts import Facts
 from portcheck.model import (
     Document,
     Expect,
@@ -21,7 +22,7 @@ from portcheck.model import (
 )
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
-from portcheck.verdict import Facts, judge
+from portcheck.verdict import judge
 from tests.samples import HERE, by_port, claimed, document, features, gaps, host, observation, row, site
 
 ROLES = {

@@ -410,6 +410,22 @@ SIZES: dict[str, tuple[Forecast, str]] = {
         ahead(at_most_s=100, unpaced_s=100, speed=Speed.FAST),
         "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; 2 min at most",
     ),
+    "not over TCP alone": (
+        ahead(others=4, at_most_s=21.5, unpaced_s=21.5),
+        "10 ports (4 not over TCP) at 2 addresses: 10 packets when all answer, about 72 when none does; 22 s at most, "
+        "where ICMP errors are limited (--udp-budget)",
+    ),
+    "nothing over TCP": (
+        ahead(ports=3, others=3, addresses=1, at_most_s=21.5, unpaced_s=21.5),
+        "3 flows, none over TCP, at 1 address: 3 packets when all answer, about 18 when none does; 22 s at most, "
+        "where ICMP errors are limited (--udp-budget)",
+    ),
+    "not over TCP alone, and paced": (
+        ahead(others=4, at_least_s=4, at_most_s=90, max_rate=2, speed=Speed.FAST),
+        "10 ports (4 not over TCP) at 2 addresses: 10 packets when all answer, about 72 when none does; at least 4 s, "
+        "at most 2 min at --speed fast (at most 2 new connections a second to all), and --udp-budget where ICMP "
+        "errors are limited",
+    ),
     "fast, but for a rate": (
         ahead(at_least_s=12, at_most_s=100, speed=Speed.FAST, max_rate=20),
         "10 ports at 2 addresses: 10 packets when all answer, 80 when none does; at least 12 s, at most 2 min at "
@@ -463,6 +479,24 @@ def test_the_pace_of_other_addresses_is_announced_and_not_that_of_this_machine()
     assert here.at_most_s == here.unpaced_s < 5
     limited = forecast({"192.0.2.1": 100}, Selection(speed="fast", max_rate=2))
     assert 45 < limited.at_least_s < limited.at_most_s
+
+
+def test_what_needs_no_connection_takes_its_budget_at_most() -> None:
+    fast = Selection(speed="fast", udp_budget_s=30)
+    both = forecast({"192.0.2.1": 2}, fast, {"192.0.2.1": 3, "192.0.2.2": 5})
+    assert (both.ports, both.others, both.addresses) == (10, 8, 2)
+    assert 30 < both.at_most_s < 35
+    assert not both.is_large
+    # Thousands of silent ports take longer than any budget.
+    many = forecast({}, fast, {"192.0.2.1": 2000})
+    assert many.at_most_s > 150
+    assert forecast({"192.0.2.1": 2}, fast, {}) == forecast({"192.0.2.1": 2}, fast)
+
+
+def test_what_needs_no_connection_keeps_to_the_same_pace() -> None:
+    polite = Selection(speed="polite")
+    tcp, both = forecast({"192.0.2.1": 50}, polite), forecast({"192.0.2.1": 50}, polite, {"192.0.2.1": 50})
+    assert both.at_least_s > 1.5 * tcp.at_least_s
 
 
 def test_a_plan_says_the_same_and_nothing_waits_for_what_stays_here() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from portcheck.documents import find
 from portcheck.engine.probe import PortState, Probe, Reason, Transport
+from portcheck.facts import Facts
 from portcheck.model import (
     ANY,
     INTERNET,
@@ -44,7 +45,7 @@ from portcheck.model import (
 from portcheck.plan import plan
 from portcheck.ports import format_ports, parse_ports
 from portcheck.probe_sets import ports_by_address
-from portcheck.verdict import Facts, judge
+from portcheck.verdict import judge
 from tests.samples import (
     EXTERNAL_ROLES,
     HERE,
@@ -304,7 +305,7 @@ def test_a_host_without_an_address_that_is_only_swept_does_not_vanish() -> None:
     assert all(check.unmeasured for check in planned.checks)
 
 
-def test_what_cannot_be_probed_yet_is_a_check_that_says_so() -> None:
+def test_a_protocol_without_ports_is_asked_for_by_itself_and_counts_apart_from_tcp() -> None:
     doc = document(row("53/udp"), row("gre"), row("icmp"))
     planned = plan(Scope((doc,), (host("m1", "10.0.0.1", roles=["doc:master"]),), claimed("doc:agent")))
     assert [check.id for check in planned.checks] == [
@@ -313,10 +314,61 @@ def test_what_cannot_be_probed_yet_is_a_check_that_says_so() -> None:
         "agent>m1/ipv4/udp/53",
     ]
     assert ports_by_address(planned) == {}
-    for check in planned.checks:
-        assert check.unmeasured is not None
-        assert check.unmeasured.reason is Reason.UNSUPPORTED
-        assert check.transport.upper() in check.unmeasured.detail
+    assert ports_by_address(planned, connected=False) == {"10.0.0.1": 3}
+    assert [check.probe for check in planned.checks] == [
+        Probe("10.0.0.1", Transport.GRE, 0),
+        Probe("10.0.0.1", Transport.ICMP, 0),
+        Probe("10.0.0.1", Transport.UDP, 53),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ports", "fields", "secrets", "answers", "speaks"),
+    [
+        ("123/udp", {}, set(), Answers.NORMALLY, ("ntp",)),
+        ("61053/udp", {}, set(), Answers.NORMALLY, ()),
+        ("61053/udp", {"speaks": "dns"}, set(), Answers.NORMALLY, ("dns",)),
+        # Nobody answers over syslog, whether or not the document says so; where it says so, that counts.
+        ("514/udp", {}, set(), Answers.NEVER, ("syslog",)),
+        ("514/udp", {"speaks": "ntp"}, set(), Answers.NORMALLY, ("ntp",)),
+        ("123/udp", {"answers": Answers.NEVER}, set(), Answers.NEVER, ("ntp",)),
+        ("1812/udp", {}, set(), Answers.WITH_SECRET, ("radius",)),
+        ("1812/udp", {}, {"radius_secret"}, Answers.NORMALLY, ("radius",)),
+        ("1812/udp", {"answers": Answers.WITH_SECRET}, {"radius_secret"}, Answers.NORMALLY, ("radius",)),
+        ("1812/udp", {"answers": Answers.WITH_SECRET}, {"snmp_community"}, Answers.WITH_SECRET, ("radius",)),
+        ("1812/udp", {"answers": Answers.NEVER}, {"radius_secret"}, Answers.NEVER, ("radius",)),
+        ("514/tcp", {}, set(), Answers.NORMALLY, ()),
+    ],
+)
+def test_whether_a_service_answers_us_depends_on_what_it_speaks_and_on_our_secrets(
+    ports: str, fields: dict[str, Any], secrets: set[str], answers: Answers, speaks: tuple[str, ...]
+) -> None:
+    scope = site([document(row(ports, **fields))], [host("m1", "10.0.0.1", roles=["doc:master"])], claimed("doc:agent"))
+    (check,) = (c for c in plan(replace(scope, secrets=frozenset(secrets))).checks if c.expect is Expect.REACHABLE)
+    assert (check.answers, check.speaks) == (answers, speaks)
+
+
+def test_by_hand_a_port_is_asked_in_its_usual_protocol() -> None:
+    named = extra("514/udp,53/udp,22/tcp")
+    planned = plan(Scope((), (host("10.0.0.1", "10.0.0.1"),), HERE, extra=named, sweep=Sweep(SweepKind.NONE)))
+    assert {check.port_text: (check.speaks, check.answers) for check in planned.checks} == {
+        "514/udp": (("syslog",), Answers.NEVER),
+        "53/udp": (("dns",), Answers.NORMALLY),
+        "22/tcp": (("ssh",), Answers.NORMALLY),
+    }
+
+
+def test_udp_ports_are_swept_where_they_are_given_by_number() -> None:
+    doc = document(row("53/udp"), row("22/tcp"), row("161/udp", to="agent"))
+    hosts = [host("m1", "10.0.0.1", roles=["doc:master"], offers=parse_ports("69/udp"))]
+    scope = site([doc], hosts, claimed("doc:agent"))
+    assert not [c for c in every_check(plan(scope)) if c.expect is NOT_OPEN and c.transport is Transport.UDP]
+    by_number = replace(scope, sweep=Sweep(SweepKind.PORTS, parse_ports("22,80/tcp, 50-200/udp")))
+    planned = plan(by_number)
+    swept = {c.port_text for c in every_check(planned) if c.expect is NOT_OPEN}
+    assert swept == {"80/tcp", *(f"{port}/udp" for port in range(50, 201) if port not in (53, 69))}
+    assert sum(map(len, planned.sweeps)) > 64
+    assert next(c for c in every_check(planned) if c.port_text == "161/udp").known_as == ("161/udp on agent",)
 
 
 @pytest.mark.parametrize(
@@ -702,7 +754,8 @@ def test_every_check_has_an_id_of_its_own_and_a_probe_or_a_reason(scope: Scope) 
     for check in planned.checks:
         assert (check.probe is None) != (check.unmeasured is None)
         if check.probe is not None:
-            assert (check.probe.address, check.probe.port) == (check.address, check.port)
+            assert (check.probe.address, check.probe.transport) == (check.address, check.transport)
+            assert check.probe.port == (check.port or 0)
 
 
 @PATIENT

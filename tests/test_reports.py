@@ -21,11 +21,43 @@ from jsonschema import Draft202012Validator
 from portcheck.engine import probe as engine_words
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Word
-from portcheck.model import Certainty, Diagnosis, Expect, Family, Finding, Gap, Level, Outcome, Phase, Run
+from portcheck.model import (
+    Certainty,
+    Diagnosis,
+    Expect,
+    Family,
+    Finding,
+    Gap,
+    Level,
+    NamedPorts,
+    Outcome,
+    Phase,
+    Run,
+    Scope,
+    Sweep,
+    SweepKind,
+)
+from portcheck.ports import parse_ports
 from portcheck.reports import document_text, plan_text, run_json, terminal
 from portcheck.reports.explanation import find_swept
-from tests.made_runs import SCENARIOS, a_sweep, closed, five_faults, made, seen_from_a1, silent, without_a_role
-from tests.samples import PATIENT, document, row
+from tests.made_runs import (
+    SCENARIOS,
+    SERVICES,
+    Answered,
+    a_sweep,
+    closed,
+    five_faults,
+    made,
+    nobody_there,
+    open_port,
+    over_udp,
+    replied,
+    seen_from_a1,
+    silent,
+    unknown,
+    without_a_role,
+)
+from tests.samples import HERE, PATIENT, cluster, document, host, row, site
 
 GOLDEN = Path(__file__).parent / "golden"
 ESCAPE = "\x1b"
@@ -125,8 +157,9 @@ def with_texts(value: Any, text: str) -> Any:
 
 
 FREE_TEXTS = frozenset(
-    {"host", "because", "detail", "doubt", "headline", "lines", "machine", "named_for", "notices", "reason_text"}
-    | {"remedy", "services", "text", "title", "waived", "warnings", "role", "responder", "sentence", "section", "row"}
+    {"answer", "host", "because", "detail", "doubt", "headline", "lines", "machine", "named_for", "notices"}
+    | {"reason_text", "remedy", "services", "text", "title", "waived", "warnings", "role", "responder", "sentence"}
+    | {"section", "row"}
 )
 
 
@@ -136,6 +169,68 @@ def hostile_run(text: str) -> Run:
     changed = with_texts(replace(run, diagnosis=(*run.diagnosis, extra)), text)
     assert isinstance(changed, Run)
     return changed
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_what_a_datagram_says_is_shown_and_never_obeyed(text: str) -> None:
+    run = with_texts(over_udp(), text)
+    assert isinstance(run, Run)
+    report = terminal.render(run, saved_as="run.json")
+    assert_harmless(report)
+    assert max(map(len, report.splitlines())) <= 80
+    assert run_json.render(run).isascii()
+
+
+def test_the_json_has_what_answered_and_what_should_have() -> None:
+    checks = {check["id"].partition(">")[2]: check for check in run_json.as_json(over_udp())["checks"]}
+    told = [(check["answer"], check["speaks"], check["should_speak"], check["answers"]) for check in checks.values()]
+    by_id = dict(zip(checks, told, strict=True))
+    assert by_id["m1/ipv4/udp/123"] == ("NTP server, stratum 3", "ntp", ["ntp"], "normally")
+    assert by_id["m2/ipv4/udp/123"] == ("12 bytes that are no NTP", None, ["ntp"], "normally")
+    assert by_id["m2/ipv4/tcp/8443"] == ("SSH, OpenSSH_9.2", "ssh", ["https"], "normally")
+    assert by_id["m1/ipv4/udp/1812"] == (None, None, ["radius"], "with-secret")
+    assert by_id["a2/ipv4/udp/64000"] == (None, None, [], "never")
+
+
+def test_what_answers_and_is_not_understood_is_shown_and_weakens_no_pass_over_tcp() -> None:
+    told = "25 bytes: hello, no answer of HTTP, HTTPS"
+    hosts = cluster(SERVICES, masters=3, agents=1)
+    answers: Answered = {
+        "m1/ipv4/tcp/8443": lambda probe: replace(open_port(probe), answer=told),
+        "m2/ipv4/tcp/8443": lambda probe: replace(open_port(probe), answer="HTTPS, nginx", speaks="https"),
+        "m1/ipv4/udp/123": replied("12 bytes that are no NTP"),
+    }
+    run = made(site([SERVICES], hosts, "a1"), answers, verify=True)
+    lines = " ".join(terminal.render(run, 2000).split("\n"))
+    assert f"- Open, but what speaks there is not known: 8443/tcp on m1 ({told})" in lines
+    assert "- Answered, but not in the protocol that was expected: 123/udp on m1 (12 bytes that are no NTP)" in lines
+    assert "- 8443/tcp on m2: HTTPS, nginx" in lines
+    assert lines.count(told) == 1
+    # Where nobody knows what should speak, an answer is told for what it is; silence is none.
+    hand = Scope((), hosts[:1], HERE, extra=tuple(NamedPorts(item) for item in parse_ports("7777/tcp+udp")))
+    silent_one = {"m1/ipv4/tcp/7777": lambda probe: replace(open_port(probe), answer="silent when asked for HTTP")}
+    by_hand = terminal.render(made(hand, {**silent_one, "m1/ipv4/udp/7777": replied("4 bytes")}, verify=True), 2000)
+    assert "  - Open, but what speaks there is not known: 7777/tcp on m1 (silent when asked for HTTP)\n" in by_hand
+    assert "What answered\n  - 7777/udp on m1: 4 bytes\n" in by_hand
+    (found,) = (v for v in run.verdicts if v.observation.answer == told)
+    assert (found.outcome, found.certainty) == (Outcome.PASS, Certainty.CERTAIN)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_answer_that_is_not_of_the_protocol_is_counted_before_anything_else(strict: bool) -> None:
+    hand = Scope((), (host("h1", "192.0.2.1"),), HERE, extra=tuple(NamedPorts(p) for p in parse_ports("53,123/udp")))
+    run = made(
+        hand,
+        {
+            "h1/ipv4/udp/53": replied("12 bytes that are no DNS"),
+            "h1/ipv4/udp/123": replied("NTP server, stratum 3", "ntp"),
+        },
+        strict=strict,
+    )
+    first = terminal.render(run, 200).partition("\n\n")[0]
+    assert first.endswith("1 answer is not of the protocol that was expected: something else may be there.")
+    assert run.summary.exit_status == (3 if strict else 0)
+    assert "protocol" not in terminal.render(made(hand, {}), 200).partition("\n\n")[0]
 
 
 def assert_harmless(text: str) -> None:
@@ -350,6 +445,67 @@ def write_golden_files() -> None:
     GOLDEN.mkdir(exist_ok=True)
     for name in SCENARIOS:
         (GOLDEN / f"{name}.txt").write_text(golden_text(name), encoding="utf-8")
+
+
+@pytest.mark.parametrize("reason", engine_words.Reason)
+def test_whatever_could_not_be_measured_has_a_report(reason: engine_words.Reason) -> None:
+    extra = tuple(NamedPorts(item) for item in parse_ports("53/tcp+udp,icmp"))
+    scope = Scope((), (host("u", "192.0.2.1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    run = made(scope, {"u": unknown(reason)})
+    assert "Not sure about\n  - " in terminal.render(run)
+
+
+def test_what_documents_need_is_left_out_only_where_there_is_one() -> None:
+    extra = (NamedPorts(parse_ports("53/udp")[0]),)
+    only_udp = frozenset({engine_words.Transport.UDP})
+    scope = Scope((), (host("u", "192.0.2.1"),), HERE, extra=extra, sweep=Sweep(SweepKind.NONE), transports=only_udp)
+    assert "documents need" not in terminal.render(made(scope))
+    assert "Only UDP was asked for.\n" in terminal.render(made(scope))
+    with_document = site([SERVICES], cluster(SERVICES, masters=2, agents=2), "a1", transports=only_udp)
+    assert "what the documents need besides is left out." in terminal.render(made(with_document))
+
+
+def test_what_answers_over_udp_is_told_beside_a_document_as_well() -> None:
+    hosts = cluster(SERVICES, masters=3, agents=1)
+    dns = {f"m{n}/ipv4/udp/53": replied("DNS: refused", "dns") for n in (1, 2, 3)}
+    over_tcp = {"m1/ipv4/tcp/8443": lambda probe: replace(open_port(probe), answer="HTTPS", speaks="https")}
+    scope = site([SERVICES], hosts, "a1")
+    text = terminal.render(made(scope, {**dns, **over_tcp}))
+    assert "What answered\n  - 53/udp on m1, m2, m3: DNS: refused\n\n" in text
+
+
+def test_beside_a_document_few_answers_are_told() -> None:
+    rows = tuple(row(f"{port}/udp", to="master") for port in range(20000, 20013))
+    asked = document(*rows, id="many", title="Many")
+    answered = {f"m1/ipv4/udp/{port}": replied(f"{port} bytes", "dns") for port in range(20000, 20013)}
+    text = terminal.render(made(site([asked], cluster(asked, masters=1, agents=1), "a1"), answered))
+    assert text.count("/udp on m1: ") == 10
+    assert "  - And 3 more: the JSON report has them all.\n" in text
+
+
+def test_addresses_where_nobody_is_are_not_untested_as_well() -> None:
+    """Without the privilege to send echo requests; each empty address was told twice, and counted as a host."""
+    hosts = tuple(host(f"192.0.2.{n}", f"192.0.2.{n}", from_network=True) for n in range(1, 5))
+    extra = tuple(NamedPorts(item) for item in parse_ports("53/udp,icmp"))
+    scope = Scope((), hosts, HERE, extra=extra, sweep=Sweep(SweepKind.NONE))
+    no_icmp = {
+        f"192.0.2.{n}/ipv4/icmp": unknown(engine_words.Reason.NEEDS_PRIVILEGE, "CAP_NET_RAW") for n in range(1, 5)
+    }
+    run = made(scope, {**no_icmp, **{f"192.0.2.{n}": nobody_there for n in (1, 2, 4)}})
+    text = terminal.render(run)
+    assert text.splitlines()[1].startswith("1 host, ")
+    assert "1 of 2 required flows (ICMP) was not tested" in " ".join(text.split())
+    assert "  - icmp on 192.0.2.3: not tested." in text
+    assert "3 addresses without any sign of life" in text
+
+
+def test_where_nothing_could_be_asked_nobody_says_that_no_host_is_there() -> None:
+    hosts = tuple(host(f"192.0.2.{n}", f"192.0.2.{n}", from_network=True) for n in range(1, 3))
+    scope = Scope((), hosts, HERE, extra=(NamedPorts(parse_ports("icmp")[0]),), sweep=Sweep(SweepKind.NONE))
+    lacking = unknown(engine_words.Reason.NEEDS_PRIVILEGE, "CAP_NET_RAW")
+    text = terminal.render(made(scope, {f"192.0.2.{n}": lacking for n in (1, 2)}))
+    assert text.splitlines()[1].startswith("2 hosts, ")
+    assert "sign of life" not in text
 
 
 if __name__ == "__main__":

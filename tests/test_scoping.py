@@ -53,6 +53,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.own: set[str] = set()
+        self.broadcast: set[str] = set()
         self.asked: list[str] = []
         self.families = {Family.IPV4}
 
@@ -63,6 +64,9 @@ class Machine:
 
     def is_this_machine(self, addresses: Iterable[Address]) -> bool:
         return any(address.ip in self.own for address in addresses)
+
+    def is_broadcast(self, ip: str) -> bool:
+        return ip in self.broadcast
 
     def own_sources(self, addresses: Iterable[Address]) -> dict[Family, str]:
         return {a.family: a.ip for a in reversed(list(addresses)) if a.ip in self.own}
@@ -76,7 +80,7 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """No test asks a real resolver or which addresses this machine has."""
     answers = Machine()
-    for name in ("look_up", "is_this_machine", "own_sources", "reachable_families"):
+    for name in ("look_up", "is_this_machine", "is_broadcast", "own_sources", "reachable_families"):
         monkeypatch.setattr(local, name, getattr(answers, name))
     monkeypatch.setattr(local, "machine_name", lambda: "testbox")
     monkeypatch.setattr(local, "service_ports", lambda name: SYSTEM_NAMES.get(name, ()))
@@ -210,7 +214,7 @@ WITHOUT_A_SITE: dict[str, tuple[tuple[str, ...], dict[str, Any], list[str]]] = {
     "no such port": (("10.0.0.1",), {"expects": "70000/tcp"}, ['-e "70000/tcp"', "65535"]),
     "a port without a transport": (("10.0.0.1",), {"expects": "22"}, ["22/tcp"]),
     "no such sweep": (("10.0.0.1",), {**SSH, "sweep": "everything"}, ["--sweep", '"everything"', "none"]),
-    "a sweep of udp": (("10.0.0.1",), {**SSH, "sweep": "53/udp"}, ["--sweep", "only TCP", "-e 53/udp"]),
+    "a sweep of gre": (("10.0.0.1",), {**SSH, "sweep": "53/udp,gre"}, ["--sweep", "gre has no ports", "-e gre"]),
     "a name without an address": (("gone",), SSH, ['"gone"', "has no address", "Name or service not known"]),
     "host bits": (("10.0.0.1/24",), SSH, ["10.0.0.0/24 for the whole network", "10.0.0.1 for the one host"]),
     "host bits of six": (("2001:db8::1/120",), SSH, ["2001:db8::/120", "2001:db8::1 for the one host"]),
@@ -782,3 +786,23 @@ def test_the_command_line_overrules_and_adds_to_a_site(tmp_path: Path) -> None:
     assert found.features == {"dcos-1.11": {"enterprise": False}}
     assert [document.id for document in found.documents] == ["dcos-1.11", "qumulo-core"]
     assert found.extra == (*parse_expect("22/tcp"), *parse_expect("ssh"))
+
+
+def test_a_broadcast_address_is_no_target_and_no_member_of_a_network(machine: Machine) -> None:
+    machine.broadcast = {"10.0.0.255"}
+    with pytest.raises(PortcheckError, match="is the broadcast address of a network, no address of one host"):
+        scope("u=10.0.0.255", **SSH)
+    names = [host.name for host in scope("10.0.0.252/30", "10.0.0.254/31", **SSH).hosts]
+    assert names == ["10.0.0.253", "10.0.0.254"]
+
+
+def test_a_broadcast_address_in_a_site_file_is_said_to_be_one(machine: Machine, tmp_path: Path) -> None:
+    machine.broadcast = {"10.0.0.255"}
+    path = tmp_path / "site.yaml"
+    path.write_text("hosts:\n  m1: {address: 10.0.0.1}\n  all: {address: 10.0.0.255}\n", encoding="utf-8")
+    machine.own = {"10.0.0.1"}
+    _, found = scope(site=str(path), **SSH).hosts
+    assert (found.addresses, found.unresolved) == (
+        (),
+        "10.0.0.255: the broadcast address of a network, no address of one host",
+    )

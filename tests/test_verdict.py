@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portcheck.engine.probe import (
+    ICMP_ALIVE,
+    ICMP_MUTE,
+    NEEDS_SOURCE_PORT_68,
     OWN_ROUTE_LOST,
+    REPLIED_FROM,
     WINDOW_STAYS_ZERO,
     Attempt,
     Observation,
@@ -21,6 +25,7 @@ from portcheck.engine.probe import (
     Reason,
     Transport,
 )
+from portcheck.facts import Facts, facts_by_address
 from portcheck.model import (
     Answers,
     Certainty,
@@ -37,10 +42,8 @@ from portcheck.model import (
 from portcheck.verdict import (
     TABLE,
     Evidence,
-    Facts,
     Strictness,
     evidence_of,
-    facts_by_address,
     judge,
     rule_for,
     summarise,
@@ -62,10 +65,41 @@ class Seen(NamedTuple):
     facts: Facts
 
 
+def asked(expect: Expect, seen: Seen, **fields: Any) -> Check:
+    """The check that this was observed for."""
+    probe = seen.observation.probe
+    return check(expect, transport=probe.transport, port=probe.port or None, probe=probe, **fields)
+
+
+DATAGRAMS = tuple(Attempt(at, 0.7, 40001, 1, "no-response") for at in (0.0, 0.7, 1.4))
+
+
+def udp(state: PortState, reason: Reason, **fields: Any) -> Observation:
+    return observation(state, reason, **{"transport": Transport.UDP, "attempts": DATAGRAMS, **fields})
+
+
+def of_protocol(transport: Transport, state: PortState, reason: Reason, **fields: Any) -> Observation:
+    given = {"probe": Probe("10.0.0.1", transport, 0), "attempts": DATAGRAMS, **fields}
+    return observation(state, reason, **given)
+
+
 OPEN = Seen(observation(PortState.OPEN, Reason.SYN_ACK, rtt_ms=0.4), ALIVE)
 RESET = Seen(observation(PortState.CLOSED, Reason.CONN_REFUSED), ALIVE)
 REFUSED = Seen(observation(PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN), ALIVE)
-UDP_CLOSED = Seen(observation(PortState.CLOSED, Reason.PORT_UNREACH, transport=Transport.UDP), ALIVE)
+ANSWERED = Seen(
+    udp(PortState.OPEN, Reason.UDP_RESPONSE, rtt_ms=1.2, answer="NTP server, stratum 3", speaks="ntp"), ALIVE
+)
+UDP_CLOSED = Seen(udp(PortState.CLOSED, Reason.PORT_UNREACH, responder="10.0.0.1", icmp=(3, 3)), ALIVE)
+UDP_REFUSED = Seen(udp(PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN), ALIVE)
+ECHO = Seen(of_protocol(Transport.ICMP, PortState.OPEN, Reason.ECHO_REPLY, rtt_ms=0.4), Facts(alive=True))
+NO_ECHO = Seen(of_protocol(Transport.ICMP, PortState.FILTERED, Reason.NO_RESPONSE), ALIVE)
+NO_GRE = Seen(
+    of_protocol(Transport.GRE, PortState.CLOSED, Reason.PROTO_UNREACH, responder="10.0.0.1", icmp=(3, 2)), ALIVE
+)
+SILENT_GRE = Seen(of_protocol(Transport.GRE, PortState.OPEN_FILTERED, Reason.NO_RESPONSE, detail=ICMP_ALIVE), ALIVE)
+NO_PRIVILEGE = Seen(
+    of_protocol(Transport.GRE, PortState.UNKNOWN, Reason.NEEDS_PRIVILEGE, detail="CAP_NET_RAW", attempts=()), MUTE
+)
 SILENT = Seen(observation(PortState.FILTERED, Reason.NO_RESPONSE), ALIVE)
 SILENT_HOST = Seen(observation(PortState.FILTERED, Reason.NO_RESPONSE), MUTE)
 PROHIBITED = Seen(observation(PortState.FILTERED, Reason.ADMIN_PROHIBITED, responder=FIREWALL, icmp=(3, 13)), MUTE)
@@ -76,7 +110,8 @@ REJECTED_BY_HOST = Seen(
 NO_ARP = Seen(observation(PortState.FILTERED, Reason.ARP_FAILURE, icmp=(3, 1)), MUTE)
 NO_HOST_THERE = Seen(observation(PortState.FILTERED, Reason.HOST_UNREACH, responder=FIREWALL, icmp=(3, 1)), MUTE)
 NO_NET_THERE = Seen(observation(PortState.FILTERED, Reason.NET_UNREACH, responder=FIREWALL, icmp=(3, 0)), MUTE)
-UDP_SILENT = Seen(observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, transport=Transport.UDP), ALIVE)
+UDP_SILENT = Seen(udp(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, detail=ICMP_ALIVE), ALIVE)
+UDP_MUTE = Seen(udp(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, detail=ICMP_MUTE), MUTE)
 NO_ROUTE = Seen(observation(PortState.UNKNOWN, Reason.NO_ROUTE), MUTE)
 STOPPED = Seen(observation(PortState.UNKNOWN, Reason.DEADLINE, attempts=()), MUTE)
 NOT_TOLD_APART = Seen(observation(PortState.UNKNOWN, Reason.ICMP_RATE_LIMITED, responder=FIREWALL), ALIVE)
@@ -95,7 +130,15 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open", REACH, OPEN): (FAIL, Finding.OCCUPIED, PASS, Finding.OK),
     ("closed", REACH, RESET): (PASS, Finding.OK, FAIL, Finding.NOT_LISTENING),
     ("closed, by whom is unknown", REACH, REFUSED): (PASS, Finding.OK, FAIL, Finding.REFUSED),
+    ("answered udp", REACH, ANSWERED): (FAIL, Finding.OCCUPIED, PASS, Finding.OK),
     ("closed udp", REACH, UDP_CLOSED): (UNSURE, Finding.UNDETERMINED, FAIL, Finding.NOT_LISTENING),
+    ("refused udp, by whom is unknown", REACH, UDP_REFUSED): (UNSURE, Finding.UNDETERMINED, FAIL, Finding.REFUSED),
+    # An echo reply, or a word about GRE, takes no port from the product.
+    ("echo reply", REACH, ECHO): (PASS, Finding.OK, PASS, Finding.OK),
+    ("no echo reply", REACH, NO_ECHO): (FAIL, Finding.BLOCKED, FAIL, Finding.BLOCKED),
+    ("no gre", REACH, NO_GRE): (UNSURE, Finding.UNDETERMINED, FAIL, Finding.NOT_LISTENING),
+    ("silence over gre", REACH, SILENT_GRE): (UNSURE, Finding.UNDETERMINED, UNSURE, Finding.UNDETERMINED),
+    ("no privilege", REACH, NO_PRIVILEGE): (UNSURE, Finding.NOT_TESTED, UNSURE, Finding.NOT_TESTED),
     ("silence", REACH, SILENT): (FAIL, Finding.BLOCKED, FAIL, Finding.BLOCKED),
     ("silence, nothing else either", REACH, SILENT_HOST): (FAIL, Finding.BLOCKED, FAIL, Finding.BLOCKED),
     ("icmp of a firewall", REACH, PROHIBITED): (FAIL, Finding.REJECTED, FAIL, Finding.REJECTED),
@@ -117,7 +160,9 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open", LOCAL, OPEN): (FAIL, Finding.OCCUPIED, FAIL, Finding.EXPOSED),
     ("closed", LOCAL, RESET): (PASS, Finding.OK, PASS, Finding.OK),
     ("closed, by whom is unknown", LOCAL, REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("answered udp", LOCAL, ANSWERED): (FAIL, Finding.OCCUPIED, FAIL, Finding.EXPOSED),
     ("closed udp", LOCAL, UDP_CLOSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("refused udp, by whom is unknown", LOCAL, UDP_REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
     ("silence", LOCAL, SILENT): (PASS, Finding.OK, PASS, Finding.OK),
     ("silence, nothing else either", LOCAL, SILENT_HOST): (
         UNSURE,
@@ -148,7 +193,9 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ("open", NOT_OPEN, OPEN): (FAIL, Finding.UNEXPECTED_OPEN, FAIL, Finding.UNEXPECTED_OPEN),
     ("closed", NOT_OPEN, RESET): (PASS, Finding.OK, PASS, Finding.OK),
     ("closed, by whom is unknown", NOT_OPEN, REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("answered udp", NOT_OPEN, ANSWERED): (FAIL, Finding.UNEXPECTED_OPEN, FAIL, Finding.UNEXPECTED_OPEN),
     ("closed udp", NOT_OPEN, UDP_CLOSED): (PASS, Finding.OK, PASS, Finding.OK),
+    ("refused udp, by whom is unknown", NOT_OPEN, UDP_REFUSED): (PASS, Finding.OK, PASS, Finding.OK),
     ("silence", NOT_OPEN, SILENT): (PASS, Finding.OK, PASS, Finding.OK),
     ("silence, nothing else either", NOT_OPEN, SILENT_HOST): (
         UNSURE,
@@ -185,15 +232,15 @@ CELLS: dict[tuple[str, Expect, Seen], tuple[Outcome, Finding, Outcome, Finding]]
     ids=[f"{expect}: {name}" for name, expect, _ in CELLS],
 )
 def test_a_cell_of_the_table(expect: Expect, seen: Seen, expected: tuple[Outcome, Finding, Outcome, Finding]) -> None:
-    before = judge(check(expect), *seen, PRE)
-    after = judge(check(expect), *seen, INST)
+    before = judge(asked(expect, seen), *seen, PRE)
+    after = judge(asked(expect, seen), *seen, INST)
     assert (before.outcome, before.finding, after.outcome, after.finding) == expected
 
 
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("seen", [seen for _, expect, seen in CELLS if expect is REACH])
 def test_what_may_be_open_and_need_not_is_only_information(seen: Seen, phase: Phase) -> None:
-    assert judge(check(ALLOWED), *seen, phase).outcome is INFO
+    assert judge(asked(ALLOWED, seen), *seen, phase).outcome is INFO
 
 
 def test_the_table_is_total_and_has_nothing_that_is_never_used() -> None:
@@ -205,7 +252,7 @@ def test_the_table_is_total_and_has_nothing_that_is_never_used() -> None:
 
 
 def test_unknown_is_never_a_pass_and_never_a_failure() -> None:
-    unknown = [reason for reason in Reason if reason not in CLOSED + FILTERED + (Reason.SYN_ACK,)]
+    unknown = [reason for reason in Reason if reason not in CLOSED + FILTERED + OPENED]
     for phase, expect, reason in product(Phase, Expect, unknown):
         seen = observation(PortState.UNKNOWN, reason)
         for facts, present in product((MUTE, ALIVE), (False, True)):
@@ -215,7 +262,7 @@ def test_unknown_is_never_a_pass_and_never_a_failure() -> None:
 
 def test_only_refusals_before_an_install_are_weak() -> None:
     for (_, expect, seen), phase in product(CELLS, Phase):
-        verdict = judge(check(expect), *seen, phase)
+        verdict = judge(asked(expect, seen), *seen, phase)
         weak = phase is PRE and expect is REACH and seen in (RESET, REFUSED)
         assert (verdict.certainty is Certainty.WEAK) == weak, (expect, seen)
 
@@ -434,9 +481,45 @@ def test_the_silence_of_a_service_that_answers_nobody_proves_nothing(answers: An
     assert not judge(check(answers=answers), *NO_ROUTE, INST).unprovable
 
 
+BEFORE_THE_INSTALL = {
+    "a closed port would have been reported": (
+        UDP_SILENT,
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: dropped, or in use already.",
+    ),
+    "the host keeps its errors back": (
+        UDP_MUTE._replace(facts=ALIVE),
+        "No answer to 3 datagrams in 2.1 s, and m1 (10.0.0.1) never sent an ICMP error during this run: "
+        "free, in use, or dropped.",
+    ),
+}
+
+
+@pytest.mark.parametrize("answers", Answers)
+@pytest.mark.parametrize(("seen", "because"), BEFORE_THE_INSTALL.values(), ids=BEFORE_THE_INSTALL)
+def test_before_the_install_no_service_is_there_to_be_silent(answers: Answers, seen: Seen, because: str) -> None:
+    verdict = judge(asked(REACH, seen, answers=answers, speaks=("vxlan",)), *seen, PRE)
+    assert (verdict.outcome, verdict.unprovable, verdict.because) == (UNSURE, False, because)
+    well = judge(check(), *RESET, PRE)
+    assert summarise([well, verdict], [], False, False).exit_status == 3
+
+
+def test_what_is_there_before_the_install_may_be_silent_by_nature() -> None:
+    verdict = judge(asked(REACH, UDP_SILENT, answers=Answers.NEVER, present=True), *UDP_SILENT, PRE)
+    assert verdict.unprovable
+    assert "it does not answer strangers" in verdict.because
+
+
+def test_strict_does_not_take_an_answer_that_nobody_can_read() -> None:
+    unread = Seen(replace(ANSWERED.observation, answer="12 bytes that are no DNS", speaks=None), ALIVE)
+    target = asked(REACH, unread, speaks=("dns",))
+    assert judge(target, *unread, INST).outcome is PASS
+    assert judge(target, *unread, INST, Strictness(weak_passes=True)).outcome is UNSURE
+
+
 # ----------------------------------------------------------------------------------- nothing ever raises
 
-CLOSED = (Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN, Reason.PORT_UNREACH)
+OPENED = (Reason.SYN_ACK, Reason.UDP_RESPONSE, Reason.ECHO_REPLY, Reason.PROTO_RESPONSE)
+CLOSED = (Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN, Reason.PORT_UNREACH, Reason.PROTO_UNREACH)
 FILTERED = (
     Reason.PORT_UNREACH,
     Reason.ADMIN_PROHIBITED,
@@ -446,18 +529,26 @@ FILTERED = (
     Reason.ARP_FAILURE,
     Reason.NO_RESPONSE,
 )
+_TCP, _UDP, _ICMP, _GRE = Transport.TCP, Transport.UDP, Transport.ICMP, Transport.GRE
 LEGAL = [
-    (PortState.OPEN, Reason.SYN_ACK),
-    *((PortState.CLOSED, reason) for reason in CLOSED),
-    *((PortState.FILTERED, reason) for reason in FILTERED),
-    (PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
-    *((PortState.UNKNOWN, reason) for reason in Reason),
+    *((transport, PortState.OPEN, reason) for transport, reason in zip((_TCP, _UDP, _ICMP, _GRE), OPENED, strict=True)),
+    (_TCP, PortState.CLOSED, Reason.CONN_REFUSED),
+    (_TCP, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN),
+    (_UDP, PortState.CLOSED, Reason.PORT_UNREACH),
+    (_UDP, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN),
+    (_GRE, PortState.CLOSED, Reason.PROTO_UNREACH),
+    *((transport, PortState.FILTERED, reason) for transport in (_TCP, _ICMP) for reason in FILTERED),
+    *((transport, PortState.FILTERED, reason) for transport in (_UDP, _GRE) for reason in FILTERED[:-1]),
+    (_UDP, PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
+    (_GRE, PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
+    *((transport, PortState.UNKNOWN, reason) for transport in (_TCP, _UDP, _ICMP, _GRE) for reason in Reason),
 ]
+"""What an engine may say of each transport; ESP and AH are like GRE."""
 
 
 def test_every_reason_occurs_in_some_legal_pair() -> None:
-    assert {reason for _, reason in LEGAL} == set(Reason)
-    assert {state for state, _ in LEGAL} == set(PortState)
+    assert {reason for _, _, reason in LEGAL} == set(Reason)
+    assert {state for _, state, _ in LEGAL} == set(PortState)
 
 
 ATTEMPTS = st.lists(
@@ -479,25 +570,36 @@ DETAILS: dict[Reason, st.SearchStrategy[str | None]] = {
     Reason.ARP_FAILURE: st.none() | st.just("gateway 10.0.0.254"),
     Reason.ANSWERS_EVERYTHING: st.none() | st.just(WINDOW_STAYS_ZERO),
     Reason.NO_RESPONSE: st.none() | st.just("10.0.0.254 limits its ICMP errors, so this may be a rejection"),
+    Reason.UDP_RESPONSE: st.none() | st.just(f"{REPLIED_FROM}10.0.0.9"),
+    Reason.NEEDS_PRIVILEGE: st.just("CAP_NET_RAW"),
     Reason.LOST_CONTACT: st.none() | st.sampled_from(["answered until 12.3 s", OWN_ROUTE_LOST]),
     **dict.fromkeys((Reason.PORT_UNREACH, Reason.ADMIN_PROHIBITED, Reason.HOST_UNREACH, Reason.NET_UNREACH), SEEN_ON),
 }
 """What the engine may say beside a reason; of others anything."""
 
 
+SILENCES = st.none() | st.sampled_from([ICMP_ALIVE, ICMP_MUTE, NEEDS_SOURCE_PORT_68])
+ANSWER = st.none() | st.sampled_from(["NTP server, stratum 3", "12 bytes that are no NTP", "{0} %s Hello."])
+
+
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
-    state, reason = draw(st.sampled_from(LEGAL))
+    transport, state, reason = draw(st.sampled_from(LEGAL))
     unreachable = state is PortState.FILTERED and reason is not Reason.NO_RESPONSE
+    details = SILENCES if state is PortState.OPEN_FILTERED else DETAILS.get(reason, st.none() | st.just("ENOTSUP"))
+    is_open = state is PortState.OPEN
     return observation(
         state,
         reason,
+        probe=Probe("10.0.0.1", transport, 22 if transport in (_TCP, _UDP) else 0),
         attempts=tuple(draw(ATTEMPTS)),
         responder=draw(st.sampled_from([None, FIREWALL, "10.0.0.1"])) if unreachable or reason in BETWEEN else None,
         icmp=draw(st.none() | st.tuples(st.sampled_from([3, 11]), st.integers(0, 15))) if unreachable else None,
         rtt_ms=draw(st.none() | st.floats(0, 3000)),
         inferred=unreachable and draw(st.booleans()),
-        detail=draw(DETAILS.get(reason, st.none() | st.just("ENOTSUP"))),
+        detail=draw(details),
+        answer=draw(ANSWER) if is_open else None,
+        speaks=draw(st.sampled_from([None, "ntp", "ssh"])) if is_open else None,
     )
 
 
@@ -511,11 +613,14 @@ CHECKS = st.builds(
     from_network=st.booleans(),
     named_for=st.sampled_from([(), ("master",)]),
     answers=st.sampled_from(Answers),
+    speaks=st.sampled_from([(), ("ntp",), ("http", "https"), ("ssdp",), ("radius",)]),
     host=st.sampled_from(["m1", "10.0.0.1"]),
 )
 FACTS = st.sampled_from([MUTE, Facts(alive=True), Facts(answered=1, alive=True), ALIVE])
 STRICTNESS = st.builds(Strictness, weak_passes=st.booleans(), sources=st.booleans())
-SENTENCE = re.compile(r"(?:[A-Z]|m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 ).*[^.]\.", re.DOTALL)
+SENTENCE = re.compile(
+    r"(?:[A-Z]|22/(?:tcp|udp) on |m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 ).*[^.]\.", re.DOTALL
+)
 
 
 @PATIENT
@@ -523,10 +628,12 @@ SENTENCE = re.compile(r"(?:[A-Z]|m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 
 def test_every_legal_observation_has_a_verdict_and_a_sentence(
     target: Check, seen: Observation, facts: Facts, phase: Phase, strictness: Strictness
 ) -> None:
+    target = replace(target, transport=seen.probe.transport, port=seen.probe.port or None)
     verdict = judge(target, seen, facts, phase, strictness)
-    said = verdict.because.replace(target.doubt or "\0", "Doubt")
+    said = verdict.because.replace(target.doubt or "\0", "Doubt").replace("{0} %s", "")
     assert SENTENCE.fullmatch(verdict.because), verdict.because
     assert not re.search(r"None|[{}]|\s\s|\.\.|ICMP ICMP|\( *\)| [.,;:]", said), said
+    assert ("{0} %s" in verdict.because) <= ("{0} %s" in (seen.answer or ""))
     assert (verdict.outcome is PASS) <= (verdict.finding is Finding.OK)
     assert (verdict.finding is Finding.OK) <= (verdict.outcome in (PASS, INFO))
     if seen.state is PortState.UNKNOWN:
@@ -543,7 +650,7 @@ SENTENCES = {
     "dropped, the host only rejects": (
         REACH,
         Seen(SILENT.observation, Facts(alive=True)),
-        "No answer to 8 SYNs from 2 source ports in 4.3 s, while the same host rejected other ports.",
+        "No answer to 8 SYNs from 2 source ports in 4.3 s, while ICMP messages came from the same host.",
     ),
     "dropped, or rejected by a router that limits its errors": (
         REACH,
@@ -643,19 +750,208 @@ SENTENCES = {
     "our own firewall, silently": (
         REACH,
         Seen(observation(PortState.UNKNOWN, Reason.LOCAL_FIREWALL), MUTE),
-        "This machine's own firewall rejects it: nothing left for the network.",
+        "A firewall or a routing rule of this machine rejects it: nothing left for the network.",
     ),
     "our own firewall, by ICMP": (
         REACH,
         Seen(observation(PortState.UNKNOWN, Reason.LOCAL_FIREWALL, icmp=(3, 3)), MUTE),
-        "This machine's own firewall rejects it (ICMP 3/3): nothing left for the network.",
+        "A firewall or a routing rule of this machine rejects it (ICMP 3/3): nothing left for the network.",
     ),
 }
 
 
 @pytest.mark.parametrize(("expect", "seen", "sentence"), SENTENCES.values(), ids=SENTENCES)
 def test_a_sentence(expect: Expect, seen: Seen, sentence: str) -> None:
-    assert judge(check(expect), *seen, INST).because == sentence
+    assert judge(asked(expect, seen), *seen, INST).because == sentence
+
+
+def silent_because(detail: str | None) -> Seen:
+    return Seen(replace(UDP_SILENT.observation, detail=detail), ALIVE)
+
+
+NTP, UNKNOWN_SERVICE = {"speaks": ("ntp",)}, dict[str, Any]()
+DATAGRAM_SENTENCES: dict[str, tuple[Seen, dict[str, Any], str]] = {
+    "answered": (ANSWERED, NTP, "m1 (10.0.0.1) answered in 1.2 ms: NTP server, stratum 3."),
+    "answered from elsewhere": (
+        Seen(replace(ANSWERED.observation, detail=f"{REPLIED_FROM}10.0.0.9"), ALIVE),
+        NTP,
+        "m1 (10.0.0.1) answered in 1.2 ms: NTP server, stratum 3; the answer came from 10.0.0.9, which was not asked.",
+    ),
+    "closed": (
+        UDP_CLOSED,
+        NTP,
+        "m1 (10.0.0.1) refused it with ICMP port unreachable (3/3): nothing listens on this UDP port, or a firewall "
+        "rejects it in the host's name; the path is probably open.",
+    ),
+    "refused by somebody": (
+        UDP_REFUSED,
+        NTP,
+        "It was refused and this platform does not show by whom: nothing listens there, or a firewall on the way "
+        "rejects it.",
+    ),
+    "silent on a host that reports closed ports": (
+        UDP_SILENT,
+        NTP,
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: "
+        "dropped, or open and silent to NTP requests.",
+    ),
+    "silent, as servers of its kind may be": (
+        UDP_SILENT,
+        {"speaks": ("ssdp",)},
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: "
+        "dropped, or open and silent to SSDP requests (a server without devices is silent).",
+    ),
+    "silent, and nobody knows what to ask": (
+        UDP_SILENT,
+        UNKNOWN_SERVICE,
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: dropped, or open and silent; "
+        "what would make it answer is not known, so the datagrams were empty.",
+    ),
+    "silent on a host that reports nothing": (
+        silent_because(ICMP_MUTE),
+        NTP,
+        "No answer to 3 datagrams in 2.1 s, and m1 (10.0.0.1) never sent an ICMP error during this run: "
+        "closed, dropped, or open and silent to NTP requests.",
+    ),
+    "silent like everything else": (
+        UDP_MUTE,
+        NTP,
+        "No answer to 3 datagrams in 2.1 s, and nothing else came from m1 (10.0.0.1) during this run: "
+        "closed, dropped, or open and silent to NTP requests.",
+    ),
+    "silent to strangers": (
+        UDP_SILENT,
+        {"answers": Answers.NEVER, "speaks": ("vxlan",)},
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: dropped, or open; "
+        "healthy or not, it does not answer strangers.",
+    ),
+    "silent without its secret": (
+        silent_because(ICMP_MUTE),
+        {"answers": Answers.WITH_SECRET, "speaks": ("radius",)},
+        "No answer to 3 datagrams in 2.1 s, and m1 (10.0.0.1) never sent an ICMP error during this run: "
+        "closed, dropped, or open; healthy or not, it answers only who knows its secret.",
+    ),
+    "silent to our source port": (
+        silent_because(NEEDS_SOURCE_PORT_68),
+        {"speaks": ("dhcp",)},
+        "No answer to 3 datagrams in 2.1 s: DHCP answers source port 68 only, which this process may not use.",
+    ),
+    "silent to our source port, since the right one is taken": (
+        silent_because("source port 68 is in use on this machine"),
+        {"speaks": ("dhcp",)},
+        "No answer to 3 datagrams in 2.1 s: DHCP answers source port 68 only, and source port 68 is in use on this "
+        "machine.",
+    ),
+    "doubtful": (
+        UDP_SILENT,
+        {**NTP, "doubt": DOUBT},
+        "No answer to 3 datagrams in 2.1 s, while m1 (10.0.0.1) reports closed ports: dropped, or open and silent to "
+        f"NTP requests. The document is doubtful here: {DOUBT}.",
+    ),
+    "not told in time": (
+        Seen(udp(PortState.UNKNOWN, Reason.ICMP_RATE_LIMITED, responder="10.0.0.1"), ALIVE),
+        NTP,
+        "No answer, and the host itself limits how many ICMP errors it sends: --udp-budget ended "
+        "before it could be told whether this port is closed, rejected, dropped, or open and silent.",
+    ),
+    "an echo reply": (ECHO, UNKNOWN_SERVICE, "m1 (10.0.0.1) answered the echo request in 0.4 ms."),
+    "no echo reply": (
+        NO_ECHO,
+        UNKNOWN_SERVICE,
+        "No answer to 3 echo requests in 2.1 s, while 3 ports of the same host answered.",
+    ),
+    "no echo reply of a system that drops what it does not know": (
+        NO_ECHO,
+        {"silent_when_closed": True},
+        "No answer to 3 echo requests in 2.1 s. This system's own firewall may drop echo requests: "
+        "blocked there, or on the way.",
+    ),
+    "no GRE": (
+        NO_GRE,
+        UNKNOWN_SERVICE,
+        "m1 (10.0.0.1) answered with ICMP protocol unreachable (3/2): it does not speak GRE, or a firewall rejects it "
+        "in the host's name; the path is probably open.",
+    ),
+    "silence over GRE": (
+        SILENT_GRE,
+        UNKNOWN_SERVICE,
+        "No answer to 3 GRE packets in 2.1 s, while m1 (10.0.0.1) reports closed ports: "
+        "dropped, ignored, or in use with known peers only.",
+    ),
+    "no privilege": (
+        NO_PRIVILEGE,
+        UNKNOWN_SERVICE,
+        "This process may not send such packets: that takes a privilege (CAP_NET_RAW).",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "fields", "sentence"), DATAGRAM_SENTENCES.values(), ids=DATAGRAM_SENTENCES)
+def test_a_sentence_about_what_needs_no_connection(seen: Seen, fields: dict[str, Any], sentence: str) -> None:
+    assert judge(asked(REACH, seen, **fields), *seen, INST).because == sentence
+
+
+def test_a_udp_port_that_refuses_before_the_install_may_also_be_rejected() -> None:
+    assert judge(asked(REACH, UDP_CLOSED), *UDP_CLOSED, PRE).because == (
+        "m1 (10.0.0.1) refused it with ICMP port unreachable (3/3): nothing listens on this UDP port, and the path is "
+        "open, unless a firewall rejects it in the host's name, which looks the same."
+    )
+
+
+def test_who_answers_where_nobody_should_is_told() -> None:
+    assert judge(asked(NOT_OPEN, ANSWERED), *ANSWERED, INST).because == (
+        "m1 (10.0.0.1) answered in 1.2 ms (NTP server, stratum 3), and nothing that is in use here expects it."
+    )
+    assert judge(asked(REACH, ANSWERED), *ANSWERED, PRE).because == (
+        "Something listens on this port already (NTP server, stratum 3): the product cannot use it."
+    )
+
+
+SSH_SPOKEN = Seen(replace(OPEN.observation, answer="SSH, OpenSSH_9.2", speaks="ssh"), ALIVE)
+
+
+def test_something_else_that_answers_is_a_warning() -> None:
+    verdict = judge(check(speaks=("http",), port=5050), *SSH_SPOKEN, INST)
+    assert (verdict.outcome, verdict.finding) == (WARN, Finding.WRONG_RESPONDER)
+    assert verdict.because == "5050/tcp on m1 is open, but speaks SSH (SSH, OpenSSH_9.2); HTTP was expected."
+
+
+@pytest.mark.parametrize("speaks", [(), ("ssh",), ("http", "ssh")])
+def test_what_is_expected_or_unknown_is_nothing_else(speaks: tuple[str, ...]) -> None:
+    verdict = judge(check(speaks=speaks), *SSH_SPOKEN, INST)
+    assert (verdict.outcome, verdict.certainty) == (PASS, Certainty.CERTAIN)
+    assert verdict.because == "m1 (10.0.0.1) accepted the connection in 0.4 ms: SSH, OpenSSH_9.2."
+
+
+def test_something_else_where_nothing_should_be_open_is_still_what_should_not_be_open() -> None:
+    verdict = judge(check(NOT_OPEN, speaks=("http",)), *SSH_SPOKEN, INST)
+    assert (verdict.outcome, verdict.finding) == (FAIL, Finding.UNEXPECTED_OPEN)
+
+
+def test_a_datagram_that_nobody_can_read_proves_the_path_and_not_the_service() -> None:
+    unread = Seen(replace(ANSWERED.observation, answer="12 bytes that are no NTP", speaks=None), ALIVE)
+    verdict = judge(asked(REACH, unread, speaks=("ntp",)), *unread, INST)
+    assert (verdict.outcome, verdict.certainty) == (PASS, Certainty.WEAK)
+    assert verdict.because.endswith("12 bytes that are no NTP. What answers is not known.")
+    read = Seen(replace(unread.observation, answer="NTP server, stratum 3", speaks="ntp"), ALIVE)
+    assert judge(asked(REACH, read, speaks=("ntp",)), *read, INST).certainty is Certainty.CERTAIN
+    assert judge(asked(REACH, unread), *unread, INST).certainty is Certainty.CERTAIN
+
+
+def test_a_host_that_reports_a_closed_port_is_alive_though_all_that_was_asked_is_silent() -> None:
+    facts = facts_by_address([UDP_SILENT.observation, SILENT.observation])["10.0.0.1"]
+    assert facts == Facts(answered=0, alive=True)
+    assert judge(check(NOT_OPEN), SILENT.observation, facts, INST).outcome is PASS
+    assert facts_by_address([UDP_MUTE.observation])["10.0.0.1"] == MUTE
+
+
+def test_an_echo_reply_shows_a_host_and_no_port() -> None:
+    assert facts_by_address([ECHO.observation, NO_GRE.observation])["10.0.0.1"] == Facts(answered=0, alive=True)
+
+
+def test_silent_datagrams_to_an_address_of_a_network_find_no_host() -> None:
+    assert judge(asked(REACH, UDP_MUTE, from_network=True), *UDP_MUTE, INST).finding is Finding.NO_HOST
+    assert judge(asked(REACH, UDP_SILENT, from_network=True), *UDP_SILENT, INST).finding is Finding.UNDETERMINED
 
 
 def test_a_port_that_nobody_asked_for_is_told_with_what_the_documents_have_it_for() -> None:
@@ -668,8 +964,13 @@ def test_a_port_that_nobody_asked_for_is_told_with_what_the_documents_have_it_fo
 
 def test_evidence_has_no_word_that_nothing_comes_to() -> None:
     checks = [check(expect, silent_when_closed=silent) for expect in Expect for silent in (False, True)]
-    seen = [observation(state, reason) for state, reason in LEGAL]
-    reached = {evidence_of(target, one, facts) for target in checks for one in seen for facts in (MUTE, ALIVE)}
+    seen = [(transport, observation(state, reason)) for transport, state, reason in LEGAL]
+    reached = {
+        evidence_of(replace(target, transport=transport), one, facts)
+        for target in checks
+        for transport, one in seen
+        for facts in (MUTE, ALIVE)
+    }
     assert reached == set(Evidence)
 
 
@@ -677,7 +978,8 @@ def test_evidence_has_no_word_that_nothing_comes_to() -> None:
 
 
 def verdicts(*seen: tuple[Check, Seen], strict: bool = False) -> tuple[Verdict, ...]:
-    return tuple(judge(target, *one, INST, Strictness(weak_passes=strict)) for target, one in seen)
+    strictness = Strictness(weak_passes=strict)
+    return tuple(judge(target, *one, INST, strictness) for target, one in seen)
 
 
 GOOD = (check(), OPEN)
@@ -696,6 +998,7 @@ STATUS = {
     "warnings alone": ((GOOD, WARNING), False, False, 0),
     "allowed and not known": ((GOOD, OPTIONAL), False, False, 0),
     "unprovable": ((GOOD, NEVER), False, False, 0),
+    "unprovable and nothing else": ((NEVER,), False, False, 3),
     "unprovable, strict": ((GOOD, NEVER), False, True, 3),
     "doubtful": ((GOOD, DOUBTFUL), False, False, 3),
     "doubtful, strict": ((GOOD, DOUBTFUL), False, True, 3),
@@ -762,3 +1065,22 @@ def test_a_dead_router_is_not_blamed_on_the_host_behind_it() -> None:
     assert judge(check(NOT_OPEN), seen, MUTE, INST).outcome is UNSURE
     # A whole network behind it is not empty: nobody got there to look.
     assert judge(check(from_network=True), seen, MUTE, INST).finding is Finding.HOST_UNREACHABLE
+
+
+def test_a_doubt_counts_by_what_was_seen_and_not_by_the_words_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = (INST, REACH, Evidence.MAY_BE_OPEN)
+    reworded = replace(TABLE[key], because="Said in other words.")
+    monkeypatch.setattr("portcheck.verdict.TABLE", {**TABLE, key: reworded})
+    silence = observation(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, transport=Transport.UDP)
+    doubted = judge(check(transport=Transport.UDP, doubt=DOUBT), silence, Facts(), INST)
+    assert doubted.because == f"Said in other words. The document is doubtful here: {DOUBT}."
+
+
+def test_no_firewall_is_blamed_where_this_machine_asked_itself() -> None:
+    own = Attempt(0.0, 0.001, 40001, 1, "conn-refused", "10.0.0.1")
+    refused = observation(PortState.CLOSED, Reason.CONN_REFUSED, attempts=(own,))
+    assert (
+        judge(check(), refused, ALIVE, INST).because == "m1 (10.0.0.1) refused the connection: nothing listens there."
+    )
+    elsewhere = replace(refused, attempts=(replace(own, source_address="10.0.0.11"),))
+    assert "a firewall resets it" in judge(check(), elsewhere, ALIVE, INST).because

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from portcheck.engine.probe import PortState, Reason, Transport
+from portcheck.facts import Facts
 from portcheck.model import Check, Expect, Finding, Outcome, Phase, Role, Scope, Unexpected, Vantage, Verdict, Waiver
 from portcheck.ports import parse_ports
-from portcheck.verdict import Facts, Strictness, judge
+from portcheck.verdict import Strictness, judge
 from portcheck.waivers import apply_waivers
 from tests.samples import check, document, host, observation, row
 

@@ -1,4 +1,4 @@
-"""The page of benchmarks: what tests/bench/results/tcp.json says, as a table."""
+"""The pages of benchmarks: what tests/bench/results/*.json says, as a table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_RESULTS = Path(__file__).parents[2] / "tests" / "bench" / "results" / "tcp.json"
+_RESULTS = Path(__file__).parents[2] / "tests" / "bench" / "results"
 
 
-def benchmarks() -> str:
-    """Where it was measured, the table, and the commands behind each row."""
-    kept = json.loads(_RESULTS.read_text(encoding="utf-8"))
+def benchmarks(name: str) -> str:
+    """Where it was measured, the table, and the commands behind each row of `python -m tests.bench.NAME`."""
+    kept = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     rows: Mapping[str, Any] = kept["rows"]
     return "\n".join(
         (_where(kept["environment"], rows), "", *_table(rows), "", "## The commands", "", *_commands(rows))

@@ -28,7 +28,7 @@ _SWEEPS: Mapping[SweepKind, tuple[str, str, str]] = {
         "the TCP ports that portcheck's own documents name, products and port lists alike: {common}",
         "an audit",
     ),
-    SweepKind.PORTS: ("`1-1024,8080`", "these TCP ports", "you know what you look for"),
+    SweepKind.PORTS: ("`1-1024/tcp,53/udp`", "these ports; TCP where nothing is written", "you know what you look for"),
     SweepKind.ALL: ("`all`", "every TCP port, 1 to 65535", "once, after an install"),
     SweepKind.NONE: ("`none`", "nothing", "the default with `-e` alone"),
 }

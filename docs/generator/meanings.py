@@ -4,32 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portcheck.engine.probe import WINDOW_STAYS_ZERO, PortState, Reason, Transport
+from portcheck.engine.probe import (
+    ICMP_ALIVE,
+    ICMP_MUTE,
+    NEEDS_SOURCE_PORT_68,
+    OWN_ROUTE_LOST,
+    REPLIED_FROM,
+    WINDOW_STAYS_ZERO,
+    PortState,
+    Reason,
+    Transport,
+)
 from portcheck.model import Answers, Certainty, Expect, Finding, Gap, Level, Listen, Outcome, Phase
 from portcheck.verdict import Evidence
 
 STATES: Mapping[PortState, str] = {
-    PortState.OPEN: "The port accepted the connection.",
-    PortState.CLOSED: "The host's address refused the connection. Nothing listens, or a firewall pretends so.",
-    PortState.FILTERED: "Something kept the packet from the port: silence, or an ICMP error about it.",
-    PortState.OPEN_FILTERED: "Silence over UDP: open and mute, or dropped. No probe of this version gives it.",
+    PortState.OPEN: "TCP: the port accepted the connection. Otherwise: it answered.",
+    PortState.CLOSED: "The host's address refused it. Nothing is there, or a firewall pretends so.",
+    PortState.FILTERED: "Something kept the packet from the port: silence over TCP or of an echo request, or an ICMP "
+    "error about it.",
+    PortState.OPEN_FILTERED: "Silence over UDP, GRE, ESP or AH: dropped, or there and silent. `detail` says what else "
+    "is known.",
     PortState.UNKNOWN: "We could not measure. This says nothing about the port.",
 }
 
 REASONS: Mapping[Reason, str] = {
     Reason.SYN_ACK: "The handshake was completed.",
+    Reason.UDP_RESPONSE: "A datagram came back. What it says is in `answer`.",
+    Reason.ECHO_REPLY: "The address answered an ICMP echo request.",
+    Reason.PROTO_RESPONSE: "The address answered in the same IP protocol: GRE, ESP or AH.",
     Reason.CONN_REFUSED: "A TCP reset with the host's address as its sender, and no ICMP error beside it.",
     Reason.REFUSED_ORIGIN_UNKNOWN: "Refused, on a system that does not show whether by a reset or by an ICMP error.",
-    Reason.NO_RESPONSE: "Two attempts from two source ports got no answer, more where packets were lost.",
-    Reason.PORT_UNREACH: "ICMP port unreachable (3/3; IPv6 1/4). For TCP that is a firewall; closed ports send resets.",
+    Reason.NO_RESPONSE: "TCP: two attempts from two source ports got no answer, more where packets were lost. "
+    "Otherwise: three silences or more, none of which a limit of ICMP errors explains.",
+    Reason.PORT_UNREACH: "ICMP port unreachable (3/3; IPv6 1/4). Over UDP, from the address itself, the port is "
+    "closed. From anybody else, and over TCP, that is a firewall: closed TCP ports send resets.",
     Reason.ADMIN_PROHIBITED: "ICMP administratively prohibited (3/9, 3/10, 3/13 to 3/15; IPv6 1/1, 1/5, 1/6).",
     Reason.HOST_UNREACH: "ICMP host unreachable (3/1, 3/7, 3/8, 3/12; IPv6 1/3) from a router or firewall.",
     Reason.NET_UNREACH: "ICMP network unreachable (3/0, 3/5, 3/6, 3/11, 11; IPv6 1/0, 1/2, 3) or another code.",
-    Reason.PROTO_UNREACH: "ICMP protocol unreachable (3/2; IPv6 4/1).",
+    Reason.PROTO_UNREACH: "ICMP protocol unreachable (3/2; IPv6 4/1). From the address itself, asked in GRE, ESP or "
+    "AH: it does not speak that.",
     Reason.ARP_FAILURE: "Our own kernel asked the network segment for the address, and nobody has it.",
     Reason.NO_ROUTE: "This machine has no route to the address; no packet left.",
     Reason.NAME_UNRESOLVED: "A name in the site file has no address.",
-    Reason.ICMP_RATE_LIMITED: "Silent behind `responder`, which limits its ICMP errors: rejected or dropped.",
+    Reason.ICMP_RATE_LIMITED: "Silent, and `responder`, a router or the host itself, limits its ICMP errors: it may "
+    "have refused the packet and had no error left to say so. Over UDP `--udp-budget` was over before that was known.",
     Reason.ANSWERS_EVERYTHING: "Accepted, and so are two random ports that nobody expects: accepting proves nothing. "
     f"Also, with `{WINDOW_STAYS_ZERO}` in `detail`, a connection over which nothing may ever be sent.",
     Reason.RESET_AFTER_HANDSHAKE: "Accepted and reset within 50 ms or one round trip: a SYN proxy, or a service that "
@@ -38,26 +57,40 @@ REASONS: Mapping[Reason, str] = {
     "a restart, or a network that went away.",
     Reason.DEADLINE: "The run reached its `--deadline` before this port was decided.",
     Reason.INTERRUPTED: "Ctrl-C or SIGTERM ended the run before this port was decided.",
-    Reason.UNSUPPORTED: "This version has no probe for the transport (everything but TCP).",
-    Reason.LOCAL_FIREWALL: "This machine's own firewall refused to send, or rejected the packet with its own address.",
+    Reason.NEEDS_PRIVILEGE: "This process may not send such packets; `detail` has the capability or the setting. "
+    "See [ICMP, GRE, ESP and AH](../how-to/check-icmp-and-tunnels.md).",
+    Reason.LOCAL_FIREWALL: "A firewall or a routing rule of this machine (a `prohibit` route) refused to "
+    "send, or rejected the packet with an address of its own.",
     Reason.LOCAL_FD_LIMIT: "No free file descriptor for 5 s.",
     Reason.LOCAL_NO_PORTS: "No free local port towards this address for 5 s.",
     Reason.LOCAL_ERROR: "Another error of this machine; `detail` has its name.",
 }
 
+DETAILS: Mapping[str, str] = {
+    ICMP_ALIVE: "With `open|filtered`: the address reports what is closed. So this is not: dropped, or there and "
+    "silent.",
+    ICMP_MUTE: "With `open|filtered`: no ICMP error came from the address in this run. It may be closed as well.",
+    NEEDS_SOURCE_PORT_68: "With `open|filtered`: DHCP servers answer source port 68, which this process may not use.",
+    "source port 68 is in use on this machine": "The same, because a DHCP client runs here.",
+    f"{REPLIED_FROM}ADDRESS": "With `open`: the answer came from another address than the one that was asked.",
+    OWN_ROUTE_LOST: "With `lost-contact`: it is our own network that went away.",
+    WINDOW_STAYS_ZERO: "With `answers-everything`: see there.",
+}
+"""What refines a reason; of other reasons `detail` is free text."""
+
 ATTEMPT_RESULTS: Mapping[str, str] = {
-    "not-needed": "Another attempt at the same port was answered first.",
+    "not-needed": "Another attempt at the same port was answered first, or the run had learnt enough.",
     "self-connected": "The kernel joined the attempt to itself, as can happen on an own address. Not open.",
 }
 """What may end one attempt beside the reasons."""
 
 TRANSPORTS: Mapping[Transport, str] = {
-    Transport.TCP: "Tested.",
-    Transport.UDP: "Planned and judged; not tested by this version.",
-    Transport.ICMP: "No ports. Planned and judged; not tested by this version.",
-    Transport.GRE: "No ports. Planned and judged; not tested by this version.",
-    Transport.ESP: "No ports. Planned and judged; not tested by this version.",
-    Transport.AH: "No ports. Planned and judged; not tested by this version.",
+    Transport.TCP: "A connection.",
+    Transport.UDP: "A request in the protocol of the port, or an empty datagram where none is known.",
+    Transport.ICMP: "No ports. An echo request. May need a privilege.",
+    Transport.GRE: "No ports. A GRE packet. Needs a privilege.",
+    Transport.ESP: "No ports. An ESP packet. Needs a privilege.",
+    Transport.AH: "No ports. An AH packet. Needs a privilege.",
 }
 
 PHASES: Mapping[Phase, str] = {
@@ -85,8 +118,8 @@ LISTENS: Mapping[Listen, str] = {
 
 ANSWERS: Mapping[Answers, str] = {
     Answers.NORMALLY: "A healthy service answers (default; never written).",
-    Answers.NEVER: "A healthy service answers nobody, such as a tunnel in the kernel.",
-    Answers.WITH_SECRET: "A healthy service answers only who knows a secret.",
+    Answers.NEVER: "A healthy service need not answer a stranger, such as a tunnel in the kernel.",
+    Answers.WITH_SECRET: "A healthy service answers only who knows a secret. In a run: one that was not given.",
 }
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -116,8 +149,9 @@ GAPS: Mapping[Gap, str] = {
 EVIDENCE: Mapping[Evidence, str] = {
     Evidence.OPEN: "`open`",
     Evidence.RESET: "`closed` by `conn-refused`",
-    Evidence.REFUSED: "`closed` by `refused-origin-unknown`",
-    Evidence.UDP_CLOSED: "`closed` by `port-unreach`; UDP only",
+    Evidence.REFUSED: "`closed` by `refused-origin-unknown`, over TCP",
+    Evidence.SAID_CLOSED: "`closed` by `port-unreach` (UDP) or `proto-unreach` (GRE, ESP, AH)",
+    Evidence.SOMEBODY_SAID_CLOSED: "`closed` by `refused-origin-unknown`, over UDP",
     Evidence.REJECTED: "`filtered` by `port-unreach`, `admin-prohibited` or `proto-unreach`, and something else came "
     "from this address; "
     "also by `host-unreach` or `net-unreach` while the host answers on other ports",
@@ -127,14 +161,14 @@ EVIDENCE: Mapping[Evidence, str] = {
     Evidence.MUTE_HOST: "`filtered` by `no-response`, and nothing came from this address during the run",
     Evidence.SILENT_BY_DESIGN: "`filtered` by `no-response`, where document or host say `silent_when_closed: true`. "
     "For local-only and unasked ports the host must have answered elsewhere",
-    Evidence.UDP_SILENCE: "`open|filtered`; UDP only",
+    Evidence.MAY_BE_OPEN: "`open|filtered`; UDP, GRE, ESP, AH",
     Evidence.UNKNOWN: "`unknown`, for whatever reason",
 }
 
 FINDINGS: Mapping[Finding, tuple[str, str]] = {
     Finding.OK: ("As expected.", "Nothing."),
     Finding.BLOCKED: (
-        "A required port is silent: something drops the packets, on the way or on the host.",
+        "A required TCP port, or an echo request, is silent: something drops the packets, on the way or on the host.",
         "Give the line behind the arrow to whoever runs the firewalls. The same port on all hosts points to a rule on "
         "the way; one host alone points to its own firewall.",
     ),
@@ -152,7 +186,7 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
         "Look on the host whether the service runs. If it does, treat the finding as `blocked`.",
     ),
     Finding.NOT_LISTENING: (
-        "The host's address refuses a required port.",
+        "The host's address refuses a required port, or says that it does not speak a protocol.",
         "Start the service; the report names its unit where the document has one. If it does run, look where it is "
         "bound, then for a firewall that resets connections.",
     ),
@@ -162,7 +196,7 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
     ),
     Finding.OCCUPIED: (
         "Before the install something listens on a port that the product needs.",
-        "On the host, `ss -ltnp` as root shows what it is. Is it the product already? Then check with "
+        "On the host, `ss -ltunp` as root shows what it is. Is it the product already? Then check with "
         "`--phase installed`.",
     ),
     Finding.UNEXPECTED_OPEN: (
@@ -181,12 +215,18 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
         "An address out of a network that was given as TARGET shows no sign of life.",
         "Nothing. If a host should be there, name it as a TARGET of its own.",
     ),
+    Finding.WRONG_RESPONDER: (
+        "A port is open as it should be, but what answers speaks another protocol than the one that was expected. "
+        "Over TCP that is only known with `--verify`.",
+        "Look on the host what listens there: `ss -ltunp` as root. If it is right, correct `speaks` in the document.",
+    ),
     Finding.UNDETERMINED: (
-        "Tried, or not possible to try, and not known.",
-        "The sentence says what was in the way.",
+        "Tried, or not possible to try, and not known. Silence over UDP is among these.",
+        "The sentence says what was in the way. Of UDP, see "
+        "[become certain](../how-to/check-udp-services.md#become-certain).",
     ),
     Finding.NOT_TESTED: (
-        "No packet was sent for it: no probe for this transport, or the run ended first.",
-        "Check it by other means, or let the run end.",
+        "No packet was sent for it: this process may not send such packets, or the run ended first.",
+        "Give it the [privilege](../how-to/check-icmp-and-tunnels.md), or let the run end.",
     ),
 }

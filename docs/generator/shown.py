@@ -14,7 +14,7 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from unittest.mock import patch
 from portcheck import cli, documents
 from portcheck.engine.pace import JITTER_S, LIMITS, Speed
 from portcheck.engine.probe import (
+    ICMP_ALIVE,
+    ICMP_MUTE,
     Answered,
     Attempt,
     Observation,
@@ -36,8 +38,8 @@ from portcheck.engine.probe import (
 )
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.measured import Measured
-from portcheck.model import LOCALHOST, Listen, Plan, Run, Selection
-from portcheck.probe_sets import of_plan, probe_sets
+from portcheck.model import LOCALHOST, Answers, Expectation, Listen, Plan, Run, Selection
+from portcheck.probe_sets import AskedPort, asked_without_connection, of_plan, probe_sets
 from portcheck.run import KnownFor, conclude
 
 _STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -56,10 +58,14 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes back for a SYN; the defaults are those of a port that listens.
+    """What comes back for a SYN or a datagram; the defaults are those of a TCP port that listens.
 
     Attributes:
-        after_s: until the answer; None for silence.
+        syns: how many packets it takes.
+        after_s: until the answer to the last of them; None for silence.
+        answer, speaks: what answered; of a TCP port it is told with --verify.
+        secret: it is given only to who has this secret, a field of Secrets; others meet silence.
+        sent: whether anything could be sent.
     """
 
     state: PortState = PortState.OPEN
@@ -69,6 +75,11 @@ class Answer:
     responder: str | None = None
     syns: int = 1
     after_s: float | None = _RTT_S
+    detail: str | None = None
+    answer: str | None = None
+    speaks: str | None = None
+    secret: str | None = None
+    sent: bool = True
 
 
 OPEN = Answer()
@@ -77,70 +88,145 @@ SILENCE = Answer(PortState.FILTERED, Reason.NO_RESPONSE, after_s=None)
 PROHIBITED = Answer(PortState.FILTERED, Reason.ADMIN_PROHIBITED, 113, (3, 13), _ROUTER)
 NO_HOST = Answer(PortState.FILTERED, Reason.HOST_UNREACH, 113, (3, 1), _ROUTER, 3, 3.0612)
 
+NO_REPLY = Answer(PortState.OPEN_FILTERED, Reason.NO_RESPONSE, after_s=None, detail=ICMP_ALIVE)
+NOTHING_AT_ALL = replace(NO_REPLY, detail=ICMP_MUTE)
+PORT_UNREACH = Answer(PortState.CLOSED, Reason.PORT_UNREACH, 111, (3, 3))
+"""From the address itself."""
+PROTO_UNREACH = Answer(PortState.CLOSED, Reason.PROTO_UNREACH, 92, (3, 2))
+ECHO = Answer(PortState.OPEN, Reason.ECHO_REPLY, answer="echo reply", speaks="icmp")
+
+
+def replied(answer: str, speaks: str, secret: str | None = None) -> Answer:
+    """A datagram that was read."""
+    return Answer(PortState.OPEN, Reason.UDP_RESPONSE, answer=answer, speaks=speaks, secret=secret)
+
+
+def speaking(answer: str, speaks: str) -> Answer:
+    """A TCP port that tells what it is."""
+    return Answer(answer=answer, speaks=speaks)
+
+
+def forbidden(detail: str) -> Answer:
+    """What an ordinary user may not send."""
+    return Answer(PortState.UNKNOWN, Reason.NEEDS_PRIVILEGE, after_s=None, detail=detail, sent=False)
+
+
+DNS = replied("DNS: not implemented", "dns")
+NTP = replied("NTP server, stratum 2", "ntp")
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """The example's masters, agents and firewalls.
 
     Attributes:
-        faults: what an address and port answer instead.
-        silent: hosts with a firewall that drops what nothing listens for, by address: the ports that are open.
+        faults: what an address answers instead, by port: "5050/tcp", "gre".
+        silent: hosts with a firewall that drops what nothing listens for, by address: the TCP ports that are open.
+        others: hosts that are no part of the product, by address: what they answer, by port.
     """
 
-    faults: Mapping[tuple[str, int], Answer] = field(default_factory=dict)
+    faults: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     installed: bool = True
     silent: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
 
-    def answer(self, address: str, port: int) -> Answer:
+    def answer(self, address: str, transport: Transport, port: int) -> Answer:
         """What this port of this address answers to the machine of the example."""
-        if (address, port) in self.faults:
-            return self.faults[address, port]
+        where = f"{port}/{transport}" if port else str(transport)
+        if (address, where) in self.faults:
+            return self.faults[address, where]
+        if address in self.others:
+            return self.others[address].get(where, _CLOSED[transport])
         if address in self.silent:
-            return OPEN if port in self.silent[address] else SILENCE
+            of_tcp = OPEN if port in self.silent[address] else SILENCE
+            return of_tcp if transport is Transport.TCP else NOTHING_AT_ALL
         if address not in (*MASTERS, *AGENTS):
             return NO_HOST
-        return OPEN if self.installed and port in _listening("master" if address in MASTERS else "agent") else RESET
+        there = _there("master" if address in MASTERS else "agent") if self.installed else {}
+        return there.get(where, _CLOSED[transport])
 
 
-_EVERY_MASTER_DROPS_5050 = {(master, 5050): SILENCE for master in MASTERS}
+_CLOSED: Mapping[Transport, Answer] = {
+    Transport.TCP: RESET,
+    Transport.UDP: PORT_UNREACH,
+    Transport.ICMP: ECHO,
+    Transport.GRE: PROTO_UNREACH,
+    Transport.ESP: PROTO_UNREACH,
+    Transport.AH: PROTO_UNREACH,
+}
+"""A machine on which nothing is."""
+
+_EVERY_MASTER_DROPS_5050 = {(master, "5050/tcp"): SILENCE for master in MASTERS}
 _FAULTY = {
     **_EVERY_MASTER_DROPS_5050,
-    ("10.0.1.12", 2181): PROHIBITED,
-    ("10.0.1.13", 8181): RESET,
-    ("10.0.1.11", 7070): OPEN,
-    ("10.0.2.12", 8080): OPEN,
+    ("10.0.1.12", "2181/tcp"): PROHIBITED,
+    ("10.0.1.13", "8181/tcp"): RESET,
+    ("10.0.1.11", "7070/tcp"): OPEN,
+    ("10.0.2.12", "8080/tcp"): OPEN,
 }
+_TIME = {"10.0.9.5": {"123/udp": NTP}}
 
 _DOMAIN = {
     "10.0.3.10": frozenset({53, 88, 135, 389, 445, 464, 593, 636, 3268, 3389, 5985, 9389}),
     "10.0.3.20": frozenset({135, 445, 1433, 3389, 5985}),
 }
 """A domain controller on which nothing answers on 3269, and a file server with a database that nobody asked for."""
+_DOMAIN_OVER_UDP = {
+    ("10.0.3.10", "53/udp"): replied("DNS: not implemented", "dns"),
+    ("10.0.3.10", "88/udp"): replied("Kerberos: realm unknown", "kerberos"),
+    ("10.0.3.10", "123/udp"): replied("NTP server, stratum 3", "ntp"),
+    ("10.0.3.10", "389/udp"): replied("domain controller of CORP.EXAMPLE", "cldap"),
+    ("10.0.3.10", "464/udp"): replied("Kerberos password change server", "kpasswd"),
+    **{(host, "icmp"): ECHO for host in _DOMAIN},
+}
+
+_SERVERS = {
+    "10.0.9.20": {
+        "22/tcp": speaking("SSH, OpenSSH_9.2p1 Debian-2+deb12u10", "ssh"),
+        "23/tcp": speaking("SSH, OpenSSH_9.2p1 Debian-2+deb12u10", "ssh"),
+        "443/tcp": speaking(
+            "TLS 1.3, certificate for srv1.example, expires 2027-03-01, HTTP 401, Server: nginx/1.22.1", "https"
+        ),
+        "53/udp": replied("DNS: refused", "dns"),
+        "123/udp": replied("NTP server, stratum 3", "ntp"),
+        "161/udp": replace(replied("SNMP agent of Net-SNMP", "snmp", secret="snmp_community"), syns=2),
+        "514/udp": NO_REPLY,
+        "1812/udp": replied("RADIUS server", "radius", secret="radius_secret"),
+        "gre": NO_REPLY,
+    },
+}
+_NO_RAW_SOCKETS = {("10.0.9.20", "gre"): forbidden("CAP_NET_RAW"), ("10.0.9.20", "esp"): forbidden("CAP_NET_RAW")}
+_NO_PING = {("10.0.9.20", "icmp"): forbidden("CAP_NET_RAW or net.ipv4.ping_group_range")}
 
 NETWORKS: Mapping[str, Network] = {
-    "healthy": Network(),
-    "faulty": Network(_FAULTY),
-    "repaired": Network({("10.0.2.12", 8080): OPEN}),
-    "bare": Network({("10.0.1.12", 8080): OPEN, **_EVERY_MASTER_DROPS_5050}, installed=False),
+    "healthy": Network(others=_TIME),
+    "faulty": Network(_FAULTY, others=_TIME),
+    "repaired": Network({("10.0.2.12", "8080/tcp"): OPEN}),
+    "bare": Network({("10.0.1.12", "8080/tcp"): OPEN, **_EVERY_MASTER_DROPS_5050}, installed=False),
     "bare and right": Network(installed=False),
-    "windows": Network(silent=_DOMAIN),
-    "with guests": Network({("10.0.1.11", 12345): OPEN, ("10.0.1.11", 5900): OPEN}),
+    "windows": Network(_DOMAIN_OVER_UDP, silent=_DOMAIN),
+    "with guests": Network({("10.0.1.11", "12345/tcp"): OPEN, ("10.0.1.11", "5900/tcp"): OPEN}),
+    "servers": Network(others=_SERVERS),
+    "servers, ordinary user": Network(_NO_RAW_SOCKETS | _NO_PING, others=_SERVERS),
 }
 """By the name that a page says in `<!-- shown: NAME -->`."""
 
 
 @cache
-def _listening(role: str) -> frozenset[int]:
-    """The TCP ports on which a healthy host of the role listens to others."""
-    return frozenset(
-        number
+def _there(role: str) -> Mapping[str, Answer]:
+    """What a healthy host of the role answers to others, by port."""
+    return {
+        f"{number}/{ports.transport}": OPEN if ports.transport is Transport.TCP else _of_udp(row)
         for row in documents.find(_DOCUMENT).expectations
         if role in row.to and LOCALHOST not in row.sources and row.when is None and row.listen is Listen.SINGLE
         for ports in row.ports
-        if ports.transport is Transport.TCP
         for number in ports.numbers()
         if number != _NOT_RUNNING
-    )
+    }
+
+
+def _of_udp(row: Expectation) -> Answer:
+    return DNS if row.answers is Answers.NORMALLY else NO_REPLY
 
 
 # --------------------------------------------------------------------------------------------- the commands
@@ -158,6 +244,7 @@ class Sandbox:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+        path.chmod(0o600)
 
     def run(self, command: str, network: Network) -> str:
         """What the terminal shows below this command.
@@ -207,9 +294,15 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
         for asked in probe_sets(plan, seed=_SEED, evidence=selection.evidence, kept=measured):
             ended_s = max(ended_s, _started_s(len(asked.singly) + len(asked.in_bulk)))
             for answered in _answered(asked, network, timing):
+                if isinstance(answered, Observation) and not selection.verify:
+                    answered = replace(answered, answer=None, speaks=None)
                 measured.take(answered)
-                if isinstance(answered, Observation):
-                    ended_s = max(ended_s, *(a.started_s + a.lasted_s for a in answered.attempts))
+        for address, source_address, ports in asked_without_connection(plan, evidence=True, kept=measured):
+            for number, port in enumerate(ports):
+                measured.take(_datagrams(number, address, source_address, port, network, selection))
+        for seen in measured.taken:
+            if isinstance(seen, Observation):
+                ended_s = max(ended_s, *(a.started_s + a.lasted_s for a in seen.attempts), 0.0)
         finished = _STARTED + timedelta(seconds=ended_s)
         return conclude(
             plan,
@@ -227,6 +320,8 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
         stack.enter_context(patch.dict(os.environ, environment, clear=True))
         stack.enter_context(patch("portcheck.cli.check.execute", execute))
         stack.enter_context(patch("portcheck.vantage.local.is_own", lambda address: address == _OWN_ADDRESS))
+        stack.enter_context(patch("portcheck.vantage.local.is_broadcast", lambda address: False))
+        stack.enter_context(patch("portcheck.vantage.local.privilege_lacking", lambda transport, address: None))
         stack.enter_context(patch("portcheck.vantage.local.machine_name", lambda: _MACHINE))
         # How long a plan takes at most depends on how many sockets this machine may open.
         stack.enter_context(patch("portcheck.cli.announcement.raise_descriptor_limit", lambda: 16_000))
@@ -238,7 +333,8 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
 
 def _answered(asked: ProbeSet, network: Network, timing: TcpTiming) -> Iterator[Answered]:
     """Ports of a sweep that are not open are counted together, as the engine does it."""
-    answers = {port: network.answer(asked.address, port) for port in (*asked.singly, *asked.in_bulk)}
+    every = (*asked.singly, *asked.in_bulk)
+    answers = {port: network.answer(asked.address, Transport.TCP, port) for port in every}
     heard = sum(answer.state in (PortState.OPEN, PortState.CLOSED) for answer in answers.values())
     alike: dict[Answer, list[int]] = {}
     for number, (port, answer) in enumerate(answers.items()):
@@ -281,4 +377,39 @@ def _observation(number: int, probe: Probe, answer: Answer, trusted: bool, timin
         icmp=answer.icmp,
         errno=answer.errno,
         rtt_ms=answer.after_s * 1000 if answer.syns == 1 else None,
+        answer=answer.answer,
+        speaks=answer.speaks,
+    )
+
+
+_WAITS_S = (0.25, 0.25, 1.0)
+"""For three datagrams to an address that is near."""
+
+
+def _datagrams(
+    number: int, address: str, source_address: str | None, port: AskedPort, network: Network, selection: Selection
+) -> Observation:
+    """What comes of one question without a connection."""
+    answer = network.answer(address, port.transport, port.port)
+    if answer.secret is not None and answer.secret not in selection.secrets:
+        answer = NO_REPLY
+    waits_s = _WAITS_S if answer.after_s is None else (*_WAITS_S[: answer.syns - 1], answer.after_s)
+    started_s = 0.002 + number * 0.0001
+    attempts = tuple(
+        Attempt(round(started_s + sum(waits_s[:again]), 4), wait_s, 42_000, 1, str(answer.reason))
+        for again, wait_s in enumerate(waits_s)
+    )
+    from_itself = answer.icmp is not None and answer.responder is None
+    return Observation(
+        Probe(address, port.transport, port.port, source_address),
+        answer.state,
+        answer.reason,
+        attempts if answer.sent else (),
+        responder=address if from_itself else answer.responder,
+        icmp=answer.icmp,
+        errno=answer.errno,
+        rtt_ms=None if answer.after_s is None else answer.after_s * 1000,
+        detail=answer.detail,
+        answer=answer.answer,
+        speaks=answer.speaks,
     )

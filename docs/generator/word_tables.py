@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from generator import meanings
-from portcheck.engine.probe import Attempt, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.probe import ICMP_ALIVE, Attempt, Observation, PortState, Probe, Reason, Transport
+from portcheck.facts import Facts
 from portcheck.model import Certainty, Check, Expect, Family, Phase
-from portcheck.verdict import Evidence, Facts, Rule, judge, rule_for
+from portcheck.verdict import Evidence, Rule, judge, rule_for
 
 
 class _Vocabulary(NamedTuple):
@@ -22,6 +23,7 @@ def _vocabularies() -> tuple[_Vocabulary, ...]:
     return (
         of("Port states", "What was observed at a port: `state`. The words are nmap's.", _text(meanings.STATES)),
         of("Reasons", "The event that decided: `reason`. `unknown` has reasons of its own.", _text(meanings.REASONS)),
+        of("Details", "What refines a reason: `detail`. Other reasons have free text there.", meanings.DETAILS),
         of(
             "How an attempt ends",
             "`result` of each attempt in `evidence`: a reason, or one of these.",
@@ -67,15 +69,24 @@ _EXPECTED: tuple[tuple[str, Phase, Expect], ...] = (
 _ADDRESS = "10.0.1.11"
 _ROUTER = "10.0.2.254"
 _PROBE = Probe(_ADDRESS, Transport.TCP, 5050)
+_UDP_PROBE = Probe(_ADDRESS, Transport.UDP, 53)
 _SILENT = (Attempt(0.0, 3.3, 40000, 4, "no-response"), Attempt(1.0, 3.3, 40001, 4, "no-response"))
 _ANSWERED = (Attempt(0.0, 0.0004, 40000, 1, "syn-ack"),)
+_UNANSWERED = tuple(Attempt(start_s, 1.0, 40000, 1, "no-response") for start_s in (0.0, 0.25, 0.5))
 _LIVELY = Facts(answered=22, alive=True)
 
 _SAMPLES: Mapping[Evidence, tuple[Observation, Facts]] = {
     Evidence.OPEN: (Observation(_PROBE, PortState.OPEN, Reason.SYN_ACK, _ANSWERED, rtt_ms=0.4), _LIVELY),
     Evidence.RESET: (Observation(_PROBE, PortState.CLOSED, Reason.CONN_REFUSED, _ANSWERED), _LIVELY),
     Evidence.REFUSED: (Observation(_PROBE, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN, _ANSWERED), _LIVELY),
-    Evidence.UDP_CLOSED: (Observation(_PROBE, PortState.CLOSED, Reason.PORT_UNREACH, _ANSWERED), _LIVELY),
+    Evidence.SAID_CLOSED: (
+        Observation(_UDP_PROBE, PortState.CLOSED, Reason.PORT_UNREACH, _ANSWERED, responder=_ADDRESS, icmp=(3, 3)),
+        _LIVELY,
+    ),
+    Evidence.SOMEBODY_SAID_CLOSED: (
+        Observation(_UDP_PROBE, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN, _ANSWERED),
+        _LIVELY,
+    ),
     Evidence.REJECTED: (
         Observation(_PROBE, PortState.FILTERED, Reason.ADMIN_PROHIBITED, _ANSWERED, responder=_ROUTER, icmp=(3, 13)),
         _LIVELY,
@@ -93,7 +104,10 @@ _SAMPLES: Mapping[Evidence, tuple[Observation, Facts]] = {
     Evidence.SILENCE: (Observation(_PROBE, PortState.FILTERED, Reason.NO_RESPONSE, _SILENT), _LIVELY),
     Evidence.MUTE_HOST: (Observation(_PROBE, PortState.FILTERED, Reason.NO_RESPONSE, _SILENT), Facts()),
     Evidence.SILENT_BY_DESIGN: (Observation(_PROBE, PortState.FILTERED, Reason.NO_RESPONSE, _SILENT), _LIVELY),
-    Evidence.UDP_SILENCE: (Observation(_PROBE, PortState.OPEN_FILTERED, Reason.NO_RESPONSE, _SILENT), _LIVELY),
+    Evidence.MAY_BE_OPEN: (
+        Observation(_UDP_PROBE, PortState.OPEN_FILTERED, Reason.NO_RESPONSE, _UNANSWERED, detail=ICMP_ALIVE),
+        _LIVELY,
+    ),
     Evidence.UNKNOWN: (Observation(_PROBE, PortState.UNKNOWN, Reason.NO_ROUTE), Facts()),
 }
 """An observation and what the run shows of its host, to make each sentence from."""
@@ -109,7 +123,8 @@ def verdicts() -> str:
         "## What was observed\n",
         _table(("line", "state and reason"), observed, code=False),
         "## The sentences\n",
-        "As they read for `m1`, with 10.0.2.254 as a router on the way. `unknown` says what was in the way.\n",
+        "As they read for `m1`, with 10.0.2.254 as a router on the way: for a TCP port, or where only UDP has the "
+        "observation for 53/udp. `unknown` says what was in the way.\n",
     ]
     for title, phase, expect in _EXPECTED:
         parts.append(f"### {title[:1].upper()}{title[1:]}\n")
@@ -135,20 +150,23 @@ def _sentence(phase: Phase, expect: Expect, evidence: Evidence) -> str:
 
 def sample(expect: Expect, evidence: Evidence) -> tuple[Check, Observation, Facts]:
     """A check with this expectation, and what has to be observed to be this evidence."""
+    observation, facts = _SAMPLES[evidence]
+    probe = observation.probe
     check = Check(
-        id="a1>m1/ipv4/tcp/5050",
+        id=f"a1>m1/ipv4/{probe.transport}/{probe.port}",
         source="a1",
         source_role="agent",
         host="m1",
         address=_ADDRESS,
         family=Family.IPV4,
         role="master",
-        transport=Transport.TCP,
-        port=5050,
+        transport=probe.transport,
+        port=probe.port,
         expect=expect,
+        speaks=("dns",) if probe.transport is Transport.UDP else (),
         silent_when_closed=evidence is Evidence.SILENT_BY_DESIGN,
     )
-    return check, *_SAMPLES[evidence]
+    return check, observation, facts
 
 
 # --------------------------------------------------------------------------------------------------- tables

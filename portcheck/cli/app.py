@@ -75,6 +75,10 @@ def check(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Keep every attempt in the JSON, also of ports that are well.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Ask every open TCP port what it speaks: HTTP, TLS (certificate), SSH, SMB, ..."),
+    ] = False,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -103,7 +107,7 @@ def check(
     """
     from portcheck.cli.check import run_check
 
-    selection = replace(asked.selection, strict=strict, strict_sources=strict_sources, evidence=evidence)
+    selection = replace(asked.selection, strict=strict, strict_sources=strict_sources, evidence=evidence, verify=verify)
     selection = with_unexpected(with_deadline(selection, deadline), unexpected)
     asked = replace(asked, selection=selection)
     stopped = None

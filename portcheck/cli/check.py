@@ -13,14 +13,16 @@ from portcheck.cli.announcement import announcement, forecast, size
 from portcheck.cli.options import Asked
 from portcheck.cli.output import ReportFile, columns, report_files, say, tell, wants_color
 from portcheck.cli.progress import progress
-from portcheck.engine.probe import Answered, Observation
+from portcheck.engine.probe import Answered, Transport
+from portcheck.measured import first_probe
 from portcheck.measured import size as size_of
-from portcheck.model import Plan, PortcheckError, Run, Selection
+from portcheck.model import Plan, PortcheckError, Run, Secrets, Selection
 from portcheck.plan import plan as make_plan
 from portcheck.printable import quoted
 from portcheck.probe_sets import ports_by_address
 from portcheck.run import KnownFor, execute
 from portcheck.scoping import scope_of
+from portcheck.vantage import local
 
 if TYPE_CHECKING:
     from portcheck.cli.resume import Stopped
@@ -42,7 +44,7 @@ def run_check(asked: Asked, report_format: str, outputs: list[str], stopped: Sto
         raise PortcheckError(f"--format {quoted(report_format)}: write {' or '.join(FORMATS)}")
     plan = make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts))
     with _signals(signal.default_int_handler), report_files(outputs) as files:
-        run = measured(plan, asked.selection, stopped)
+        run = measured(plan, asked.selection, stopped, asked.secrets)
         with _signals(signal.SIG_IGN):  # The run is there: it is not thrown away for an impatient Ctrl-C.
             deliver(run, report_format, files)
     return run.summary.exit_status
@@ -59,15 +61,18 @@ def _signals(handler: Handler) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
-def measured(plan: Plan, selection: Selection, stopped: Stopped | None = None) -> Run:
+def measured(
+    plan: Plan, selection: Selection, stopped: Stopped | None = None, secrets_given: Secrets | None = None
+) -> Run:
     """Run the plan with progress on stderr; Ctrl-C and SIGTERM end it with what there is."""
     kept = stopped.answers(plan) if stopped is not None else ()
-    left = _left(plan, kept)
-    ahead = forecast(left, selection)
+    left, others = _left(plan, kept, connected=True), _left(plan, kept, connected=False)
+    ahead = forecast(left, selection, others)
     if ahead.is_large:
         tell(announcement(ahead))
-    if stopped is not None and left:
-        stopped.pause(left, selection.speed)
+    addresses = {**left, **others}
+    if stopped is not None and addresses:
+        stopped.pause(addresses, selection.speed)
     elif stopped is not None:
         tell(f"{stopped.path}: nothing is left to ask: this is its report again, and no packet is sent")
     with progress(ahead.ports, min(ahead.at_most_s, selection.deadline_s or ahead.at_most_s)) as decided:
@@ -79,6 +84,7 @@ def measured(plan: Plan, selection: Selection, stopped: Stopped | None = None) -
             progress=decided,
             tell=tell,
             known_for=_known_for(plan),
+            secrets_given=secrets_given or Secrets(),
             stop_signals=STOP_SIGNALS,
         )
 
@@ -100,12 +106,13 @@ def _known_for(plan: Plan) -> KnownFor:
     return lambda transport, port: known.known_for(transport, port) if (known := knowledge()) else None
 
 
-def _left(plan: Plan, kept: Iterable[Answered]) -> dict[str, int]:
-    """How many ports of each address are still to be asked."""
-    left = ports_by_address(plan)
+def _left(plan: Plan, kept: Iterable[Answered], *, connected: bool) -> dict[str, int]:
+    """How many ports of each address are still to be asked over TCP, or, not `connected`, over everything else."""
+    left = ports_by_address(plan, connected=connected)
     for answered in kept:
-        address = answered.probe.address if isinstance(answered, Observation) else answered.address
-        left[address] -= size_of(answered)
+        probe = first_probe(answered)
+        if (probe.transport is Transport.TCP) is connected:
+            left[probe.address] -= size_of(answered)
     return {address: ports for address, ports in left.items() if ports}
 
 
@@ -155,5 +162,15 @@ def show_plan(asked: Asked) -> int:
     from portcheck.reports import plan_text
 
     plan = make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts, anywhere=True))
-    say(plan_text.render(plan, size(forecast(ports_by_address(plan), asked.selection)), columns()))
+    others = ports_by_address(plan, connected=False)
+    ahead = forecast(ports_by_address(plan), asked.selection, others)
+    say(plan_text.render(plan, size(ahead), columns(), _privileges_lacking(plan)))
     return 0
+
+
+def _privileges_lacking(plan: Plan) -> dict[Transport, str]:
+    """What this process may not send, with the privilege that it takes; TCP and UDP take none."""
+    probes = (check.probe for check in plan.checks if check.port is None)
+    addresses = {probe.transport: probe.address for probe in probes if probe is not None}
+    asked = {transport: local.privilege_lacking(transport, addresses[transport]) for transport in sorted(addresses)}
+    return {transport: privilege for transport, privilege in asked.items() if privilege is not None}

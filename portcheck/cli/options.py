@@ -11,23 +11,30 @@ from typing import Annotated, Any, Concatenate, TypeVar
 
 import typer
 
+from portcheck.cli.secrets import secrets
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Transport, Word
-from portcheck.model import Phase, PortcheckError, Selection, Unexpected
+from portcheck.model import Phase, PortcheckError, Secrets, Selection, Unexpected
 from portcheck.printable import quoted
 
 _MAX_HOSTS = 65_536
+_UDP_BUDGET_S = Selection().udp_budget_s
 _NO_WORDS = frozenset({"no", "false", "off", "0"})
 _YES_WORDS = frozenset({"yes", "true", "on", "1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command line asks for: what to check, when in the product's life, at how many addresses at most."""
+    """What a command line asks for: what to check, when in the product's life, at how many addresses at most.
+
+    Attributes:
+        secrets: those that the selection names; their values are kept out of it, and so out of the run.
+    """
 
     selection: Selection
     phase: Phase
     max_hosts: int
+    secrets: Secrets
 
 
 # What was not given is None or empty: `check --resume` takes it from the run that it goes on with.
@@ -68,15 +75,19 @@ def asked(
     ] = None,
     transports: Annotated[
         list[str] | None,
-        typer.Option("--transport", metavar="tcp|udp", help="Only these transports (repeat it for several)."),
+        typer.Option(
+            "--transport",
+            metavar="tcp|udp|icmp|gre|esp|ah",
+            help="Only these transports (repeat it for several).",
+        ),
     ] = None,
     sweep: Annotated[
         str | None,
         typer.Option(
             "--sweep",
             metavar="none|documented|common|all|PORTS",
-            help="TCP ports to look at beyond the required ones; common: those that portcheck's documents name. "
-            "Default: documented, or none without a document.",
+            help="Ports to look at beyond the required ones (53,161/udp; TCP unless written); common: the TCP ports "
+            "that portcheck's documents name. Default: documented, or none without a document.",
         ),
     ] = None,
     features: Annotated[
@@ -104,13 +115,31 @@ def asked(
             "--max-rate", metavar="FLOWS", help="At most so many new connections a second, to all addresses together."
         ),
     ] = None,
+    udp_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--udp-budget",
+            metavar="SECONDS",
+            help="How long an address is asked over UDP while somebody limits its ICMP errors (Linux hosts send one a "
+            "second); the ports left are not sure. Default: 20.",
+        ),
+    ] = None,
+    secrets_file: Annotated[
+        str | None,
+        typer.Option(
+            "--secrets",
+            metavar="FILE",
+            help="File with snmp_community: or radius_secret:, for services that answer no stranger; also "
+            "PORTCHECK_SNMP_COMMUNITY and PORTCHECK_RADIUS_SECRET in the environment.",
+        ),
+    ] = None,
 ) -> Asked:
     """The value of the shared options.
 
     Raises:
         PortcheckError: one of them cannot be used.
     """
-    names = tuple(documents or ())
+    names, given = tuple(documents or ()), secrets(secrets_file)
     selection = Selection(
         targets=tuple(targets or ()),
         documents=names,
@@ -123,11 +152,14 @@ def asked(
         sweep=sweep if sweep is not None else "documented" if names or site else "none",
         speed=str(Speed.NORMAL if speed is None else _word("--speed", speed, Speed)),
         max_rate=None if max_rate is None else _rate("--max-rate", max_rate),
+        udp_budget_s=_UDP_BUDGET_S if udp_budget is None else _seconds("--udp-budget", udp_budget),
+        secrets=tuple(sorted(given.given())),
     )
     return Asked(
         selection,
         Phase.INSTALLED if phase is None else _word("--phase", phase, Phase),
         _MAX_HOSTS if max_hosts is None else _count("--max-hosts", max_hosts),
+        given,
     )
 
 

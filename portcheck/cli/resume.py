@@ -17,13 +17,16 @@ from portcheck.engine.addresses import is_own
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Answered
 from portcheck.model import Plan, PortcheckError
-from portcheck.probe_sets import probe_sets
+from portcheck.probe_sets import asked_ports
 
 _BESIDE: Mapping[str, str | None] = {
     "speed": "speed",
     "max_rate": "max_rate",
     "deadline": "deadline_s",
     "evidence": "evidence",
+    "udp_budget": "udp_budget_s",
+    "verify": "verify",
+    "secrets_file": None,
     "max_hosts": None,
     "report_format": None,
     "outputs": None,
@@ -51,7 +54,7 @@ class Stopped:
         """
         with _named(self.path):
             resume.refuse_other_vantage(self.run, plan.scope.vantage)
-            return tuple(resume.kept_answers(self.run, probe_sets(plan, seed=self.seed)))
+            return tuple(resume.kept_answers(self.run, asked_ports(plan)))
 
     def pause(self, addresses: Iterable[str], speed: str) -> None:
         """Wait until its last connections are forgotten: with ours they may be too many in a short time.
@@ -85,7 +88,9 @@ def go_on(path: str, asked: Asked, given: Mapping[str, str]) -> tuple[Stopped, A
     with _named(path):
         selection, phase = resume.selection_of(stopped.run)
     changes = {field: getattr(asked.selection, field) for field in _changed(given)}
-    return stopped, Asked(replace(selection, **changes), phase, asked.max_hosts)
+    # The run never held the secrets: they are those that there are now.
+    changes["secrets"] = asked.selection.secrets
+    return stopped, Asked(replace(selection, **changes), phase, asked.max_hosts, asked.secrets)
 
 
 def _changed(given: Collection[str]) -> Iterator[str]:

@@ -16,10 +16,22 @@ from portcheck.model import Diagnosis, Vantage, Verdict
 _SWEPT_NAMED = 24
 
 
-def diagnose(verdicts: tuple[Verdict, ...], vantage: Vantage, titles: Mapping[str, str]) -> tuple[Diagnosis, ...]:
-    """Every verdict that is not well and not waived, in as few diagnoses as there are causes; gravest first."""
+def diagnose(
+    verdicts: tuple[Verdict, ...],
+    vantage: Vantage,
+    titles: Mapping[str, str],
+    secrets: frozenset[str] = frozenset(),
+    udp_budget_s: float = 20.0,
+) -> tuple[Diagnosis, ...]:
+    """Every verdict that is not well and not waived, in as few diagnoses as there are causes; gravest first.
+
+    Args:
+        titles: of the documents, by id.
+        secrets: those that were given, by field name of Secrets.
+        udp_budget_s: as in Selection.
+    """
     open_ones = [v for v in verdicts if v.outcome in GRAVITY and v.waived is None]
-    context = Context(vantage, titles, _hosts_by_role(verdicts), verdicts)
+    context = Context(vantage, titles, _hosts_by_role(verdicts), verdicts, secrets, udp_budget_s)
     found: list[Diagnosis] = []
     for cause in CAUSES:
         taken = cause.takes(open_ones, verdicts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from portcheck.diagnosis import recognition as take
 from portcheck.diagnosis import sentences as say
+from portcheck.diagnosis.more_time import give_more_time
 from portcheck.engine.probe import Reason
 from portcheck.model import Finding
 from portcheck.wording import listed, plural
@@ -83,6 +84,14 @@ CAUSES: tuple[Cause, ...] = (
         ),
     ),
     Cause(
+        "udp-budget",
+        take.without_connection(Reason.ICMP_RATE_LIMITED),
+        take.by_limiters,
+        say.undecided_headline,
+        say.because_and_what_the_limiter_rejects,
+        give_more_time,
+    ),
+    Cause(
         "icmp-rate-limited",
         take.with_reason(Reason.ICMP_RATE_LIMITED),
         take.by_host,
@@ -100,17 +109,25 @@ CAUSES: tuple[Cause, ...] = (
         take.with_reason(Reason.NO_ROUTE),
         take.all_together,
         lambda group: f"This machine has no route to {group.hosts_with_addresses}",
-        lambda group: (),
-        say.advise("Give this machine a route, or leave addresses of that kind out."),
+        lambda group: (f"{plural(group.check_count, 'check')} not made: no packet left this machine.",),
+        say.look_at_the_route("Give this machine a route, or leave addresses of that kind out"),
     ),
     Cause(
         "local-firewall",
         take.with_reason(Reason.LOCAL_FIREWALL),
         take.by_same_hosts,
         say.of_ports("{ports} to {where} did not leave this machine"),
-        remedy=say.advise("Look at the outgoing rules of this machine; nothing was learnt about the network."),
+        remedy=say.look_at_the_route(
+            "Look at this machine's outgoing rules and routes, nothing was learnt about the network"
+        ),
     ),
-    Cause("unsupported", take.with_reason(Reason.UNSUPPORTED), take.by_reason, say.unsupported_headline),
+    Cause(
+        "needs-privilege",
+        take.with_reason(Reason.NEEDS_PRIVILEGE),
+        take.by_reason,
+        lambda group: f"{group.ports_on_hosts}: not tested",
+        remedy=say.get_privilege,
+    ),
     Cause(
         "unfinished",
         take.with_reason(Reason.DEADLINE, Reason.INTERRUPTED),
@@ -122,12 +139,12 @@ CAUSES: tuple[Cause, ...] = (
         "own-limits",
         take.with_reason(Reason.LOCAL_FD_LIMIT, Reason.LOCAL_NO_PORTS, Reason.LOCAL_ERROR),
         take.by_reason,
-        lambda group: f"{plural(group.check_count, 'check')} could not be made from this machine",
+        lambda group: f"{group.ports_on_hosts} could not be asked from this machine",
     ),
     Cause(
         "blocked",
         take.with_finding(Finding.BLOCKED),
-        take.by_same_hosts,
+        take.by_transport_and_hosts,
         say.of_ports("{ports} {be} {probably}dropped on the way to {where}"),
         say.because_and_pattern,
         say.allow,
@@ -143,7 +160,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "product-not-running",
         take.whole_hosts_refuse,
-        take.by_host,
+        take.by_name,
         say.idle_headline,
         say.idle_evidence,
         say.start_service,
@@ -152,8 +169,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "not-listening",
         take.with_finding(Finding.NOT_LISTENING),
-        take.by_same_hosts,
-        say.of_ports("{ports} on {where} {be} refused: nothing seems to listen"),
+        take.by_transport_and_hosts,
+        say.of_ports("{ports} on {where} {be} refused: nothing seems to {listen}"),
         say.because,
         say.start_service,
     ),
@@ -166,8 +183,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "no-answer",
         take.with_finding(Finding.NO_ANSWER),
-        take.by_same_hosts,
-        say.of_ports("{ports} on {where}: no answer, blocked or nothing listens"),
+        take.by_transport_and_hosts,
+        say.of_ports("{ports} on {where}: no answer, blocked or {silent}"),
         say.because_and_pattern,
         say.allow_and_look,
     ),
@@ -176,6 +193,7 @@ CAUSES: tuple[Cause, ...] = (
         take.with_finding(Finding.OCCUPIED),
         take.by_same_hosts,
         say.of_ports("{ports} on {where} {be} in use already"),
+        say.because_and_answers,
         remedy=say.free_the_port,
     ),
     Cause(
@@ -183,6 +201,7 @@ CAUSES: tuple[Cause, ...] = (
         take.with_finding(Finding.EXPOSED),
         take.by_same_hosts,
         say.of_ports("{ports} on {where} {be} reachable from here, but for localhost only"),
+        say.because_and_answers,
         remedy=say.advise("Bind it to 127.0.0.1 on the host, or close it in the host's firewall."),
     ),
     Cause(
@@ -200,6 +219,42 @@ CAUSES: tuple[Cause, ...] = (
         say.of_ports("{ports} on {where} {be} open to this machine, but meant for others"),
         remedy=say.advise("Narrow the firewall rule to those that the document names, if you mean it that strictly."),
     ),
-    Cause("unprovable", take.unprovable, take.by_port, say.of_ports("{ports} on {where} never {answer} a probe")),
+    Cause(
+        "wrong-responder",
+        take.with_finding(Finding.WRONG_RESPONDER),
+        take.by_spoken,
+        say.of_ports("{ports} on {where} {be} open, but speaks {spoken}"),
+        remedy=say.look_who_listens,
+    ),
+    Cause(
+        "needs-source-port",
+        take.without_source_port,
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} silent"),
+        remedy=say.give_to_this_run("CAP_NET_BIND_SERVICE"),
+    ),
+    Cause(
+        "unprovable",
+        take.unprovable,
+        take.by_way_to_certainty,
+        say.unprovable_headline,
+        say.unprovable_evidence,
+        say.ways_to_certainty,
+    ),
+    Cause(
+        "free-or-rejected",
+        take.free_or_rejected,
+        take.by_transport,
+        say.free_or_rejected_headline,
+        remedy=say.advise("Check again when the product runs; until then only the firewalls' rules tell which."),
+    ),
+    Cause(
+        "no-reply",
+        take.maybe_open,
+        take.by_expectation_and_hosts,
+        say.of_ports("{ports} on {where} {be} silent"),
+        say.silence_and_pattern,
+        say.look_and_allow,
+    ),
     Cause("undetermined", take.the_rest, take.by_same_hosts, say.of_ports("{ports} on {where}: not determined")),
 )

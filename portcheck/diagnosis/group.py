@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from portcheck.diagnosis.recognition import by_same_hosts
 from portcheck.engine.probe import Transport
 from portcheck.model import Expect, Family, Outcome, Vantage, Verdict
+from portcheck.observed import stays_here
 from portcheck.ports import format_by_transport
 from portcheck.wording import listed
 
@@ -15,6 +17,7 @@ _PORTS_NAMED = 3
 _RUNS_NAMED = 100
 """Runs of port numbers in a headline; every second port of a host would be 30,000 of them."""
 _SERVICES_NAMED = 12
+_PARTS_NAMED = 6
 _FAMILY_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 
@@ -25,12 +28,16 @@ class Context:
     Attributes:
         titles: document id to title.
         roles: role, as a person says it, to the names of the hosts that were checked in it.
+        secrets: which of the Secrets were given, by field name.
+        udp_budget_s: how long an address was asked at most while ICMP errors were limited.
     """
 
     vantage: Vantage
     titles: Mapping[str, str]
     roles: Mapping[str, frozenset[str]]
     verdicts: tuple[Verdict, ...]
+    secrets: frozenset[str] = frozenset()
+    udp_budget_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,12 @@ class Group:
         return f"{listed(self.hosts)}{over}"
 
     @property
+    def ports_on_hosts(self) -> str:
+        """`138/udp Browser on dc1, dc2; 162/udp Traps on nms`: for ports that do not all belong to the same hosts."""
+        parts = (Group(part, self.context) for part in by_same_hosts(list(self.verdicts)))
+        return listed([f"{part.ports} on {part.where}" for part in parts], _PARTS_NAMED, "; ")
+
+    @property
     def hosts_with_addresses(self) -> str:
         """`m1 (10.0.0.1), m2 (10.0.0.2)`."""
         addresses: dict[str, list[str]] = {}
@@ -123,6 +136,11 @@ class Group:
         used = list(dict.fromkeys(filter(None, seen))) or list(dict.fromkeys(filter(None, chosen)))
         name = vantage.name if vantage.host else vantage.machine or "this machine"
         return f"{name} ({', '.join(used)})" if used else name
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether all of it is this machine itself, which nobody has to let through."""
+        return all(stays_here(v.check, v.observation) for v in self.verdicts)
 
     @property
     def rejected_by(self) -> str:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from portcheck.engine.probe import OWN_ROUTE_LOST, Reason
-from portcheck.model import Expect, Finding, Verdict
+from portcheck.engine.probe import (
+    ICMP_ALIVE,
+    NEEDS_SOURCE_PORT_68,
+    OWN_ROUTE_LOST,
+    Observation,
+    PortState,
+    Reason,
+    Transport,
+)
+from portcheck.model import Answers, Expect, Finding, Outcome, Verdict
+from portcheck.observed import doubt_of_silence
+from portcheck.protocols import PROTOCOLS
 
 _TOO_MANY_FOR_CHANCE = 3
 """More required ports than this, all refused: it is the product that is missing, not its services."""
@@ -17,19 +27,26 @@ Takes = Callable[[list[Verdict], tuple[Verdict, ...]], list[Verdict]]
 def of_nothing_but_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     """Several hosts, and none of them ever answered: what they share is this machine and its way out."""
     hosts = {v.check.host for v in everything if v.asked}
-    silent = all(v.observation.reason is Reason.NO_RESPONSE for v in everything if v.asked)
+    silent = all(_is_silent(v.observation) for v in everything if v.asked)
     return of_mute_hosts(candidates, everything) if silent and len(hosts) > 1 else []
 
 
 def of_mute_hosts(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
-    """Hosts of which several ports were asked and nothing ever came."""
+    """Hosts of which several ports were asked and nothing ever came; UDP alone is silent on many that are well."""
     asked = _by_address(v for v in everything if v.asked)
     mute = {
         address
         for address, verdicts in asked.items()
-        if sum(v.count for v in verdicts) > 1 and all(v.observation.reason is Reason.NO_RESPONSE for v in verdicts)
+        if sum(v.count for v in verdicts) > 1
+        and all(_is_silent(v.observation) for v in verdicts)
+        and any(v.observation.state is PortState.FILTERED for v in verdicts)
     }
-    return [v for v in candidates if v.check.address in mute and v.observation.reason is Reason.NO_RESPONSE]
+    return [v for v in candidates if v.check.address in mute and _is_silent(v.observation)]
+
+
+def _is_silent(seen: Observation) -> bool:
+    """No answer, not even to something that was asked beside it."""
+    return seen.reason is Reason.NO_RESPONSE and seen.detail != ICMP_ALIVE
 
 
 def behind_dead_routers(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
@@ -57,19 +74,45 @@ def doubtful(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list
     return [v for v in candidates if v.doubtful]
 
 
+def without_connection(*reasons: Reason) -> Takes:
+    """The same, where no connection was asked for."""
+    return lambda candidates, everything: [
+        v for v in candidates if v.observation.reason in reasons and v.check.transport is not Transport.TCP
+    ]
+
+
+def free_or_rejected(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Before the install: what the host's address says is closed, over UDP."""
+    return [v for v in candidates if v.observation.state is PortState.CLOSED and v.finding is Finding.UNDETERMINED]
+
+
+def without_source_port(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.observation.detail == NEEDS_SOURCE_PORT_68]
+
+
+def maybe_open(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.observation.state is PortState.OPEN_FILTERED]
+
+
 def unprovable(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     return [v for v in candidates if v.unprovable]
 
 
 def whole_hosts_refuse(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
-    """Hosts that refuse every required port: the product is not running there."""
-    required = _by_address(v for v in everything if v.check.expect is Expect.REACHABLE and v.check.probe is not None)
+    """Hosts that refuse every required port: the product is not running there. What is not known over UDP, and an
+    echo that is answered, do not speak against it."""
+    required = _by_address(v for v in everything if v.check.expect is Expect.REACHABLE and _tells_of_a_service(v))
     idle = {
         address
         for address, verdicts in required.items()
         if len(verdicts) > _TOO_MANY_FOR_CHANCE and all(v.finding is Finding.NOT_LISTENING for v in verdicts)
     }
     return [v for v in candidates if v.check.address in idle and v.finding is Finding.NOT_LISTENING]
+
+
+def _tells_of_a_service(verdict: Verdict) -> bool:
+    unsure_over_udp = verdict.check.transport is Transport.UDP and verdict.outcome is Outcome.INCONCLUSIVE
+    return verdict.check.probe is not None and verdict.check.port is not None and not unsure_over_udp
 
 
 def the_rest(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
@@ -95,9 +138,47 @@ def by_host(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
     return _partition(verdicts, _host)
 
 
+def by_name(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """All of a host together, whether its kernel answered with a reset or with an ICMP error."""
+    return _partition(verdicts, lambda verdict: verdict.check.host)
+
+
 def by_host_and_detail(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
     """Where the detail makes it another thing to act on."""
     return _partition(verdicts, lambda verdict: (*_host(verdict), verdict.observation.detail))
+
+
+def by_limiters(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Those about which the same keep ICMP errors back; all that do so for themselves together."""
+    limiters: dict[str | None, set[str | None]] = {}
+    for verdict in verdicts:
+        limiters.setdefault(verdict.check.address, set()).add(_who(verdict.observation))
+    return _partition(verdicts, lambda verdict: frozenset(limiters[verdict.check.address]))
+
+
+def by_spoken(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """The same on the same port, instead of the same."""
+    return _partition(
+        verdicts, lambda verdict: (verdict.port_set, verdict.outcome, verdict.check.speaks, verdict.observation.speaks)
+    )
+
+
+def by_transport(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Each apart, for the sentence of the first names what was sent."""
+    return _partition(verdicts, lambda verdict: verdict.check.transport)
+
+
+def by_way_to_certainty(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """What one thing to do would decide: to look on the host, to ask a peer, or to give a secret."""
+    return _partition(verdicts, lambda verdict: (verdict.check.port is None, secret_of(verdict)))
+
+
+def secret_of(verdict: Verdict) -> str | None:
+    """The secret that would make the service answer, a field name of Secrets; None where there is none to be given."""
+    if verdict.check.answers is not Answers.WITH_SECRET:
+        return None
+    secrets = (PROTOCOLS[name].secret for name in verdict.check.speaks if name in PROTOCOLS)
+    return next((secret for secret in secrets if secret is not None), None)
 
 
 def by_lost_host(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
@@ -126,6 +207,17 @@ def by_same_hosts(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
     return _partition(verdicts, signature)
 
 
+def by_transport_and_hosts(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """The same, each transport apart."""
+    return [group for part in by_transport(verdicts) for group in by_same_hosts(list(part))]
+
+
+def by_expectation_and_hosts(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """The same, apart for what must answer and what must not, and for what is not there yet."""
+    parts = _partition(verdicts, lambda verdict: (verdict.check.expect, verdict.phase))
+    return [group for part in parts for group in by_transport_and_hosts(list(part))]
+
+
 def by_port(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
     return _partition(verdicts, lambda verdict: (verdict.port_set, verdict.outcome))
 
@@ -145,8 +237,11 @@ def _who_says_no(verdict: Verdict) -> tuple[object, ...]:
     The detail of a silence says what else it may be.
     """
     seen = verdict.observation
-    doubt = seen.detail if seen.reason is Reason.NO_RESPONSE else None
-    return ("itself" if seen.rejected_by_target else seen.responder), seen.reason, doubt
+    return _who(seen), seen.reason, doubt_of_silence(seen)
+
+
+def _who(seen: Observation) -> str | None:
+    return "itself" if seen.rejected_by_target else seen.responder
 
 
 def _partition(verdicts: Iterable[Verdict], key: Callable[[Verdict], object]) -> list[tuple[Verdict, ...]]:

@@ -21,6 +21,7 @@ from portcheck.model import (
     Ports,
     role_key,
 )
+from portcheck.protocols import PROTOCOLS, carries
 from portcheck.records import Entry, Item
 from portcheck.rows import Including, including, with_including
 from portcheck.wording import listed, plural, these
@@ -68,7 +69,7 @@ def oddities(document: Document, entry: Entry) -> Iterator[Problem]:
         for one, written in zip(document.expectations, entry.values("expectations", Entry), strict=True)
     ]
     for row in rows:
-        for of_one_row in (_long_ranges, _single_ports_of_some, _silent_tcp, _other_numbers):
+        for of_one_row in (_long_ranges, _single_ports_of_some, _silent_tcp, _not_spoken, _other_numbers):
             yield from of_one_row(row)
     yield from _spellings(rows)
     yield from _contradictions(rows)
@@ -168,6 +169,17 @@ def _silent_tcp(row: _Row) -> Iterator[Problem]:
         yield row.odd("answers", "counts for UDP alone: a TCP service accepts every stranger's connection; remove it")
 
 
+def _not_spoken(row: _Row) -> Iterator[Problem]:
+    speaks = row.expectation.speaks
+    if speaks is None:
+        return
+    other = [ports for ports in row.expectation.ports if not carries(speaks, ports.transport)]
+    if other:
+        ports = listed([*map(str, other)])
+        text = f"{PROTOCOLS[speaks].title} is not spoken at {ports}; correct it, or give {these(len(other))} an entry"
+        yield row.odd("speaks", text)
+
+
 _CELL = re.compile("[0-9,; \u2010-\u2015\u2212-]+")
 
 
@@ -217,6 +229,7 @@ _ASPECTS: Mapping[str, Callable[[Expectation], str]] = {
     "level": lambda row: f"level: {row.level}",
     "listen": lambda row: f"listen: {row.listen}",
     "answers": lambda row: "no answers key" if row.answers is Answers.NORMALLY else f"answers: {row.answers}",
+    "speaks": lambda row: "no speaks key" if row.speaks is None else f"speaks: {row.speaks}",
 }
 """What two rows about the same flow must agree in."""
 

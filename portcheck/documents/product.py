@@ -225,6 +225,7 @@ def _expectation(entry: Entry, document_id: str) -> Expectation:
         listen=Listen(entry.get("listen", str) or Listen.SINGLE),
         answers=Answers(entry.get("answers", str) or Answers.NORMALLY),
         present_before_install=entry.get("before_install", str) is not None,
+        speaks=entry.get("speaks", str),
         note=entry.get("note", str),
         doubt=entry.get("doubt", str),
     )

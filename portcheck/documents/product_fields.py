@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from portcheck.documents.fields import ID, NAME, NOT_CHECKABLE, PORTS, PROVENANCE
-from portcheck.model import Answers, Level, Listen, UnitKind
-from portcheck.records import Choice, Field, Flag, ListOf, MapOf, Record, Text
+from portcheck.model import Answers, Level, Listen, PortcheckError, UnitKind
+from portcheck.printable import quoted
+from portcheck.protocols import PROTOCOLS
+from portcheck.records import Choice, Field, Flag, ListOf, MapOf, Record, Syntax, Text
+from portcheck.wording import did_you_mean
+
+
+def _parse_protocol(text: str) -> str:
+    if text not in PROTOCOLS:
+        hint = did_you_mean(text, PROTOCOLS) or f"; write one of {', '.join(PROTOCOLS)}"
+        raise PortcheckError(f"{quoted(text)} is no protocol that portcheck speaks{hint}")
+    return text
+
+
+PROTOCOL = Syntax("a protocol such as dns", _parse_protocol, {"enum": list(PROTOCOLS)})
 
 EXPECTATION = Record(
     "expectation",
@@ -46,7 +59,12 @@ EXPECTATION = Record(
         Field(
             "answers",
             Choice((str(Answers.NEVER), str(Answers.WITH_SECRET))),
-            "never, or with-secret: how the service treats a stranger's probe; without the key it answers",
+            "never, or with-secret: a healthy service need not answer a stranger's probe; without the key it does",
+        ),
+        Field(
+            "speaks",
+            PROTOCOL,
+            "what is spoken at these ports, where it is not what is usual there; UDP is asked in it",
         ),
         Field("before_install", Choice(("present",)), "present: the service exists before the product is installed"),
     ),

@@ -20,10 +20,11 @@ from portcheck.model import (
     Spread,
 )
 from portcheck.printable import printable
+from portcheck.protocols import titles
 from portcheck.wording import plural
 
 _ANSWER_WORDS = {
-    Answers.NEVER: "never answers a probe",
+    Answers.NEVER: "need not answer a probe",
     Answers.WITH_SECRET: "answers only who knows a secret",
 }
 
@@ -131,6 +132,7 @@ def _expectation(expectation: Expectation, width: int) -> Iterator[str]:
         f"when {expectation.when}" if expectation.when else "",
         "nothing has to listen" if expectation.listen is Listen.SOME else "",
         _ANSWER_WORDS.get(expectation.answers, ""),
+        f"speaks {titles([expectation.speaks])}" if expectation.speaks else "",
         "exists before the install" if expectation.present_before_install else "",
     ]
     said = ", ".join(remark for remark in remarks if remark)

@@ -6,7 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from portcheck.engine.probe import Transport
+from portcheck.model import Answers
 from portcheck.printable import printable
+from portcheck.protocols import titles
 from portcheck.wording import plural
 
 Json = dict[str, Any]
@@ -123,16 +126,29 @@ def _sent(check: Json, run: Json) -> Iterator[str]:
     machine = f" on {vantage['machine']}" if vantage and vantage["machine"] != check["source"]["host"] else ""
     if not check["evidence"]:
         tried = check["attempts"]
-        yield f"{plural(tried, 'attempt')}, not kept singly: check with --evidence." if tried else "Nothing."
+        kind = "attempt" if check["transport"] == Transport.TCP else "packet"
+        yield f"{plural(tried, kind)}, not kept singly: check with --evidence." if tried else "Nothing."
         return
-    yield f"From {check['source']['host']}{machine}:"
+    asked = _asked_in(check)
+    yield f"From {check['source']['host']}{machine}{asked}:"
+    of_tcp = check["transport"] == Transport.TCP
     for number, attempt in enumerate(check["evidence"], start=1):
-        syns = "" if attempt["syns"] is None else f", {attempt['syns']} SYN{'' if attempt['syns'] == 1 else 's'}"
+        syns = f", {plural(attempt['syns'], 'SYN')}" if of_tcp and attempt["syns"] is not None else ""
         sender = "" if attempt["source_port"] is None else f" from {_endpoint(attempt)}"
         yield (
-            f"attempt {number}{sender} at {attempt['started_s']:.3f} s{syns}: "
+            f"{'attempt' if of_tcp else 'packet'} {number}{sender} at {attempt['started_s']:.3f} s{syns}: "
             f"{attempt['result']} after {attempt['lasted_s'] * 1000:.1f} ms"
         )
+
+
+def _asked_in(check: Json) -> str:
+    """Over UDP the request makes the answer: in which protocol it was."""
+    spoken = check.get("should_speak", [])
+    if check["transport"] != Transport.UDP or check.get("answers") != Answers.NORMALLY:
+        return ""
+    return (
+        f", {titles(spoken[:1])} requests" if spoken else ", empty datagrams, since no protocol is known for this port"
+    )
 
 
 def _endpoint(attempt: Json) -> str:
@@ -151,12 +167,15 @@ def _seen(check: Json) -> Iterator[str]:
     if check["rtt_ms"] is not None:
         parts.append(f"after {check['rtt_ms']:.1f} ms")
     if check["flaky"]:
-        parts.append("only after a SYN had gone unanswered")
+        parts.append("only after a packet had gone unanswered")
     if check["inferred"]:
         parts.append("inferred from other ports of this address")
     if check["detail"]:
         parts.append(check["detail"])
     yield ", ".join(parts)
+    if check.get("answer"):
+        spoken = f" ({titles([check['speaks']])})" if check.get("speaks") else ""
+        yield f"What answered{spoken}: {check['answer']}"
 
 
 def _verdict(check: Json, run: Json) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator, Mapping
 
 from portcheck.engine.probe import Reason, Transport
 from portcheck.model import Check, Expect, Plan, SweptPorts, role_labels
@@ -23,17 +24,21 @@ _FOR_OTHERS = "meant for others, noted when open"
 
 _UNMEASURED_WORDS = {
     None: "",
-    Reason.UNSUPPORTED: " (not tested by this version)",
     Reason.NAME_UNRESOLVED: " (not tested, no address)",
 }
 
 
-def render(plan: Plan, size: str, width: int = 80) -> str:
-    """The plan as text: the size first, then each host with its ports, then what is not planned."""
+def render(plan: Plan, size: str, width: int = 80, lacking: Mapping[Transport, str] | None = None) -> str:
+    """The plan as text: the size first, then each host with its ports, then what is not planned.
+
+    Args:
+        lacking: the privileges that this process lacks, by what cannot be sent without them.
+    """
     lines = [
         *_wrapped(f"{_vantage(plan)}: {plural(plan.size, 'check')}.", width, ""),
         *_wrapped(size, width, ""),
         *(line for text in left_out.circumstances(plan) for line in _wrapped(f"{text}.", width, "")),
+        *(line for text in _unsendable(lacking or {}) for line in _wrapped(text, width, "")),
     ]
     for (host, address), planned in _by_host(plan).items():
         details = [part for part in (address, _check(planned[0]).role) if part and part != host]
@@ -44,6 +49,10 @@ def render(plan: Plan, size: str, width: int = 80) -> str:
         lines += ["", "Not planned"]
         lines += [line for text in others for line in _wrapped(f"- {text}", width)]
     return "\n".join(lines) + "\n"
+
+
+def _unsendable(lacking: Mapping[Transport, str]) -> Iterator[str]:
+    return (f"This process may not send {name}: that takes {privilege}." for name, privilege in lacking.items())
 
 
 def _vantage(plan: Plan) -> str:

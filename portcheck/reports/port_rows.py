@@ -13,7 +13,7 @@ _ROLES_SHOWN = 6
 
 _ANSWERS: Mapping[Answers, str] = {
     Answers.NORMALLY: "",
-    Answers.NEVER: "never answers a probe",
+    Answers.NEVER: "need not answer a probe",
     Answers.WITH_SECRET: "answers only who knows a secret",
 }
 

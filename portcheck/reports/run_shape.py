@@ -68,6 +68,10 @@ CHECK: Shape = {
     "attempts": int,
     "flaky": bool,
     "inferred": bool,
+    "answer?": _TEXT,
+    "speaks?": _TEXT,
+    "should_speak?": [str],
+    "answers?": str,
     "evidence": [
         {
             "started_s": _NUMBER,

@@ -17,15 +17,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from portcheck.engine.probe import Transport
+from portcheck.engine.probe import REPLIED_FROM, PortState, Transport
 from portcheck.model import (
+    Certainty,
     Check,
     Diagnosis,
     Document,
     Expect,
     Finding,
     Outcome,
-    Phase,
     Plan,
     Run,
     SweepKind,
@@ -48,6 +48,9 @@ _MAX_SWEEP = 60
 _ROLES_NAMED = 6
 _MAX_DIAGNOSES = 50
 """More causes than this are counted, not printed: the JSON report has them all."""
+_MAX_ANSWERS = 40
+_MAX_ANSWERS_BESIDE = 10
+"""Beside what a document asks for, where nobody asked what answers."""
 
 
 def render(run: Run, width: int = 80, color: bool = False, saved_as: str | None = None) -> str:
@@ -70,7 +73,8 @@ def render(run: Run, width: int = 80, color: bool = False, saved_as: str | None 
         _environ={},
     )
     for part in _parts(run, saved_as):
-        console.print(part)
+        # Of a Text that must not be wrapped rich takes no notice without soft_wrap.
+        console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     lines = (_PADDING.sub(lambda end: end[0].replace(" ", ""), line) for line in out.getvalue().splitlines())
     return "".join(f"{line}\n" for line in lines)
 
@@ -84,6 +88,7 @@ def _parts(run: Run, saved_as: str | None) -> Iterator[RenderableType]:
     yield from _section("Not sure about", _unsure(run))
     yield from _section("Accepted by waivers", _waived(run))
     yield from _section("Warnings", (_line(warning) for warning in run.warnings))
+    yield from _section("What answered", _answered(run))
     yield from _section("Also seen", _informed(run))
     yield from _section("Not checked here", _not_checked(run))
     yield from _section("Notices of the documents", _notices(run))
@@ -135,23 +140,36 @@ def _circumstances(run: Run) -> Iterator[RenderableType]:
             f"This machine has no role in the documents: paths from {_starting(scope.documents)} hosts may differ.",
             "yellow",
         )
-    if run.summary.weak and scope.phase is Phase.PREINSTALL:
-        number = run.summary.weak
-        passes = plural(number, "pass is", "passes are")
+    refused = sum(v.count for v in _weak(run) if v.observation.state is PortState.CLOSED)
+    if refused:
+        passes = plural(refused, "pass is", "passes are")
         yield _text(
             f"{passes} weak: a firewall that resets connections looks like a port that is free.",
+            "yellow",
+        )
+    unread = sum(v.count for v in _weak(run) if v.observation.state is PortState.OPEN)
+    if unread:
+        answers = plural(unread, "answer is", "answers are")
+        yield _text(
+            f"{answers} not of the protocol that was expected: something else may be there.",
             "yellow",
         )
     for text in left_out.circumstances(run.plan):
         yield _text(f"{text}.", "yellow")
     if scope.transports is not None:
         only = " and ".join(sorted(transport.upper() for transport in scope.transports))
-        yield _text(f"Only {only} was asked for: what the documents need besides is left out.", "yellow")
+        were = "was" if len(scope.transports) == 1 else "were"
+        left = ": what the documents need besides is left out" if scope.documents else ""
+        yield _text(f"Only {only} {were} asked for{left}.", "yellow")
     if run.selection.resumed is not None:
         yield _text(_went_on(run, run.selection.resumed), "yellow")
     if run.interrupted is not None:
         ended = "The deadline" if run.interrupted == "deadline" else run.interrupted
         yield _text(f"{ended} ended the run early: what was not decided by then is listed as not sure.", "yellow")
+
+
+def _weak(run: Run) -> list[Verdict]:
+    return [verdict for verdict in run.verdicts if verdict.certainty is Certainty.WEAK]
 
 
 def _starting(documents: Iterable[Document]) -> str:
@@ -217,10 +235,14 @@ def _numbered(number: int, diagnosis: Diagnosis) -> RenderableType:
 
 
 def _warned(diagnosis: Diagnosis) -> str:
-    """Why it is a warning only: its level, or that the user said so."""
+    """Why it is a warning only: its level, what it is about, or that the user said so."""
     if diagnosis.outcome is not Outcome.WARN:
         return ""
-    return "Warning: " if diagnosis.cause == "unexpected-open" else "Recommended, not required: "
+    return "Warning: " if diagnosis.cause in _WARNINGS else "Recommended, not required: "
+
+
+_WARNINGS = frozenset({"unexpected-open", "wrong-responder"})
+"""Causes that may be a warning whatever the level."""
 
 
 def _section(heading: str, lines: Iterable[RenderableType]) -> Iterator[RenderableType]:
@@ -244,7 +266,8 @@ def _unsure(run: Run) -> Iterator[RenderableType]:
     unsure = [d for d in run.diagnosis if d.outcome is Outcome.INCONCLUSIVE]
     for diagnosis in unsure[:_MAX_DIAGNOSES]:
         remedy = f" -> {diagnosis.remedy}" if diagnosis.remedy else ""
-        yield _line(f"{diagnosis.headline}. {diagnosis.lines[0]}{remedy}")
+        said = "".join(f" {line}" for line in diagnosis.lines[:1])
+        yield _line(f"{diagnosis.headline}.{said}{remedy}")
     if len(unsure) > _MAX_DIAGNOSES:
         yield _line(f"And {len(unsure) - _MAX_DIAGNOSES:,} more: the JSON report has them all.")
 
@@ -256,6 +279,37 @@ def _waived(run: Run) -> Iterator[RenderableType]:
             yield _line(f"{ports} on {verdict.check.host}: {verdict.finding}. {verdict.waived}")
 
 
+def _answered(run: Run) -> Iterator[RenderableType]:
+    """What was found to be well and said what it is: all where somebody asked for that or named the port herself;
+    else a few of UDP, where an answer is all that shows a service."""
+    beside = bool(run.plan.scope.documents) and not run.selection.verify
+    well = (v for v in run.verdicts if v.outcome in (Outcome.PASS, Outcome.INFO) and not _is_unread(v))
+    said: dict[str, list[Verdict]] = {}
+    for verdict in well:
+        if verdict.observation.answer is not None and not (beside and verdict.check.transport is not Transport.UDP):
+            said.setdefault(verdict.observation.answer, []).append(verdict)
+    most = _MAX_ANSWERS_BESIDE if beside else _MAX_ANSWERS
+    for answer, verdicts in list(said.items())[:most]:
+        yield _line(f"{_by_host(verdicts)}: {answer}")
+    if len(said) > most:
+        yield _line(f"And {len(said) - most:,} more: the JSON report has them all.")
+
+
+_UNREAD = {
+    Transport.TCP: "Open, but what speaks there is not known",
+    Transport.UDP: "Answered, but not in the protocol that was expected",
+}
+"""Over TCP silence is told as well: the connection shows that the port is open."""
+
+
+def _is_unread(verdict: Verdict) -> bool:
+    """It is well, but what speaks there could not be told, or is not what was expected."""
+    seen, check = verdict.observation, verdict.check
+    unread = seen.state is PortState.OPEN and seen.answer is not None and seen.speaks is None
+    told_apart = bool(check.speaks) or check.transport is Transport.TCP
+    return unread and told_apart and verdict.finding is Finding.OK
+
+
 def _informed(run: Run) -> Iterator[RenderableType]:
     """What is neither right nor wrong, one line for each kind."""
     others: dict[tuple[str, ...], list[Verdict]] = {}
@@ -264,6 +318,19 @@ def _informed(run: Run) -> Iterator[RenderableType]:
             others.setdefault(verdict.check.named_for, []).append(verdict)
     for roles, verdicts in others.items():
         yield _line(f"Open from here too, though meant for {' and '.join(roles)}: {_by_host(verdicts)}")
+    for transport, words in _UNREAD.items():
+        if unread := [v for v in run.verdicts if v.check.transport is transport and _is_unread(v)]:
+            said = dict.fromkeys(v.observation.answer or "" for v in unread)
+            yield _line(f"{words}: {_by_host(unread)} ({listed(list(said))})")
+    elsewhere = [v for v in run.verdicts if (v.observation.detail or "").startswith(REPLIED_FROM)]
+    if elsewhere:
+        who = dict.fromkeys((v.observation.detail or "").removeprefix(REPLIED_FROM) for v in elsewhere)
+        yield _line(
+            f"Answered from another address than the one asked: {_by_host(elsewhere)} (from {listed(list(who))})"
+        )
+    unexpected = [v for v in run.verdicts if v.check.expect is Expect.NOT_OPEN and v.outcome is Outcome.INFO]
+    if silent := [v for v in unexpected if v.finding is Finding.UNDETERMINED]:
+        yield _line(f"Silent, so open or dropped: {_by_host(silent)}")
     allowed = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.OK]
     if allowed:
         yield _line(f"Open and allowed, whether their feature is in use was not said: {_by_host(allowed)}")
@@ -283,7 +350,7 @@ def _by_host(verdicts: list[Verdict]) -> str:
     """`15101, 15201/tcp on a2, a3; 8443/tcp on m1`."""
     ports: dict[str, set[tuple[Transport, int | None]]] = {}
     for verdict in verdicts:
-        ports.setdefault(verdict.check.host, set()).add((verdict.check.transport, verdict.check.port))
+        ports.setdefault(verdict.check.host, set()).update(verdict.keys)
     hosts: dict[frozenset[tuple[Transport, int | None]], list[str]] = {}
     for host, keys in ports.items():
         hosts.setdefault(frozenset(keys), []).append(host)

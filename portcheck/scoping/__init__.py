@@ -16,7 +16,7 @@ from portcheck.model import (
     Site,
     SweepKind,
 )
-from portcheck.scoping.by_hand import parse_expect, parse_sweep
+from portcheck.scoping.by_hand import check_transports, parse_expect, parse_sweep
 from portcheck.scoping.names import stated_features
 from portcheck.scoping.site_hosts import chosen_hosts, hosts_of_site
 from portcheck.scoping.targets import hosts_of_targets
@@ -41,6 +41,9 @@ def scope_of(
         raise PortcheckError(
             "Nothing to check: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
         )
+    extra = tuple(named for text in selection.expects for named in parse_expect(text))
+    if not documents:
+        check_transports(selection, sweep, extra)
     left_out: list[NotPlanned] = []
     others: tuple[Host, ...] = ()
     chosen: frozenset[str] = frozenset()
@@ -59,13 +62,14 @@ def scope_of(
         features=stated_features(selection, site, documents),
         transports=_transports(selection.transports),
         sweep=sweep,
-        extra=tuple(named for text in selection.expects for named in parse_expect(text)),
+        extra=extra,
         without=site.without if site is not None else (),
         waivers=site.waivers if site is not None else (),
         whole_site=site is not None,
         chosen=chosen if selection.targets or selection.roles else frozenset(),
         other_hosts=others,
         left_out=tuple(left_out),
+        secrets=frozenset(selection.secrets),
     )
 
 

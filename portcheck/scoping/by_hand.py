@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from portcheck.engine.probe import Transport
-from portcheck.model import NamedPorts, PortcheckError, Sweep, SweepKind
+from portcheck.model import NamedPorts, PortcheckError, Ports, Selection, Sweep, SweepKind
 from portcheck.ports import PortsError, parse_ports
-from portcheck.printable import quoted
+from portcheck.printable import printable, quoted
 from portcheck.scoping.services import ports_of_service
 from portcheck.service_names import parse_service
 
 _SWEEPS = {kind.value: kind for kind in (SweepKind.NONE, SweepKind.DOCUMENTED, SweepKind.ALL)}
+
+
+def check_transports(selection: Selection, sweep: Sweep, extra: tuple[NamedPorts, ...]) -> None:
+    """That --transport leaves something of what was named by hand.
+
+    Raises:
+        PortcheckError: it does not, and the message says what to write.
+    """
+    if not (chosen := selection.transports):
+        return
+    option = f"--transport {' '.join(chosen)}"
+    swept = _swept_transports(sweep)
+    if swept and not swept & set(chosen):
+        numbers = _NUMBERS.get(sweep.kind) or _with_transport(sweep.ports, "")
+        other = next((f": write --sweep {numbers}/{name}" for name in _WITH_PORTS if name in chosen), "")
+        kinds = " and ".join(sorted(transport.upper() for transport in swept))
+        raise PortcheckError(f"--sweep {quoted(selection.sweep)} is {kinds}, which {option} leaves out{other}")
+    ports = tuple(named.ports for named in extra)
+    if ports and not {each.transport for each in ports} & set(chosen):
+        texts = (_with_transport(ports, f"/{name}") for name in _WITH_PORTS if name in chosen)
+        write = next((f"write -e {text}, or " for text in texts if all(each.first is not None for each in ports)), "")
+        written = printable(",".join(selection.expects), 100)
+        raise PortcheckError(f"-e {written} is left out by {option}: {write}leave --transport out")
+
+
+_WITH_PORTS = ("tcp", "udp")
+_NUMBERS = {SweepKind.COMMON: "PORTS", SweepKind.ALL: "1-65535"}
+
+
+def _swept_transports(sweep: Sweep) -> set[str]:
+    if sweep.kind in _NUMBERS:
+        return {str(Transport.TCP)}
+    return {str(ports.transport) for ports in sweep.ports}
+
+
+def _with_transport(ports: Iterable[Ports], ending: str) -> str:
+    texts = (str(each).partition("/")[0] for each in ports)
+    return ",".join(f"{text}{ending}" for text in dict.fromkeys(texts))
 
 
 def parse_expect(text: str) -> tuple[NamedPorts, ...]:
@@ -34,7 +74,7 @@ def parse_expect(text: str) -> tuple[NamedPorts, ...]:
 
 
 def parse_sweep(text: str) -> Sweep:
-    """Read --sweep: none, documented, common, all, or TCP ports such as `1-1024,8080` (a transport may be written).
+    """Read --sweep: none, documented, common, all, or ports such as `1-1024,8080` or `53,161/udp`, TCP unless written.
 
     Raises:
         PortcheckError: it is none of these.
@@ -47,13 +87,13 @@ def parse_sweep(text: str) -> Sweep:
         from portcheck.knowledge import common_tcp_ports
 
         return Sweep(SweepKind.COMMON, common_tcp_ports(documents.library()))
-    forms = "write none, documented, common, all, or TCP ports such as 1-1024,8080"
+    forms = "write none, documented, common, all, or ports such as 1-1024,8080 or 53,161/udp"
     if not stripped[:1].isdigit():
         raise PortcheckError(f"--sweep {quoted(text)}: {forms}")
     try:
         ports = parse_ports(stripped if "/" in stripped else f"{stripped}/tcp")
     except PortsError as error:
         raise PortcheckError(f"--sweep {quoted(text)}: {error}; {forms}") from None
-    if any(item.transport is not Transport.TCP for item in ports):
-        raise PortcheckError(f"--sweep {quoted(text)}: only TCP ports can be swept; name UDP ports with -e 53/udp")
+    if lacking := next((item for item in ports if item.first is None), None):
+        raise PortcheckError(f"--sweep {quoted(text)}: {lacking} has no ports; name it with -e {lacking}")
     return Sweep(SweepKind.PORTS, ports)

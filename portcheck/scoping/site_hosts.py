@@ -57,6 +57,8 @@ def _site_host(
     unresolved: list[str] = []
     for text in host.addresses:
         result = addresses_of(host.name, text, found, left_out)
+        if (literal := local.canonical(text)) is not None and local.is_broadcast(literal):
+            result = "the broadcast address of a network, no address of one host"
         if isinstance(result, str):
             unresolved.append(f"{text}: {result}")
         else:

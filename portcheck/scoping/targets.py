@@ -45,7 +45,7 @@ def hosts_of_targets(
         )
     vantage = _vantage(selection.source, documents)
     roles = _target_roles(selection, documents)
-    specs = [spec for target in selection.targets for spec in _target(target, max_hosts)]
+    specs = [spec for target in selection.targets for spec in _target(target, max_hosts) if _is_of_one_host(spec)]
     if len(specs) > max_hosts:
         raise PortcheckError(_too_many("The targets", len(specs), max_hosts))
     found = local.look_up(spec.text for spec in specs if local.canonical(spec.text) is None)
@@ -58,6 +58,22 @@ def hosts_of_targets(
             )
         hosts[spec.name] = _joined(hosts.get(spec.name), Host(spec.name, result, roles, from_network=spec.from_network))
     return tuple(_self_noted(host, left_out) for host in hosts.values()), vantage
+
+
+def _is_of_one_host(spec: _Target) -> bool:
+    """Not so the broadcast address of a smaller network inside a network.
+
+    Raises:
+        PortcheckError: it is one that was named by itself.
+    """
+    ip = local.canonical(spec.text)
+    if ip is None or not local.is_broadcast(ip):
+        return True
+    if spec.from_network:
+        return False
+    raise PortcheckError(
+        f"TARGET {quoted(spec.text)}: {ip} is the broadcast address of a network, no address of one host"
+    )
 
 
 def _vantage(source: str | None, documents: tuple[Document, ...]) -> Vantage:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from portcheck.engine.addresses import is_broadcast as is_broadcast_here
 from portcheck.engine.addresses import is_own, source_towards
+from portcheck.engine.channels import Channels, PrivilegeError
 from portcheck.engine.probe import Transport
 from portcheck.model import Address, Family, PortcheckError, Ports
 from portcheck.printable import quoted
@@ -110,6 +112,31 @@ def is_this_machine(addresses: Iterable[Address]) -> bool:
     """
     with _descriptor_needed():
         return any(is_own(address.ip) for address in addresses)
+
+
+def is_broadcast(ip: str) -> bool:
+    """Whether it is the broadcast address of a network that this machine is connected to.
+
+    Raises:
+        PortcheckError: as `reachable_families`.
+    """
+    with _descriptor_needed():
+        return is_broadcast_here(ip)
+
+
+def privilege_lacking(transport: Transport, address: str) -> str | None:
+    """What it takes to send packets without ports to an address, where this process lacks it; a socket is tried."""
+    channels = Channels(portable=False)
+    try:
+        if transport is Transport.ICMP:
+            channels.echo(address, None).close()
+        else:
+            channels.raw(address, transport, None).close()
+    except PrivilegeError as lack:
+        return str(lack)
+    except OSError:
+        return None  # No route, or a shortage of our own, of which the check will tell.
+    return None
 
 
 @contextmanager
