@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
 
-from portcheck.engine import datagram
+from portcheck.engine import addresses, datagram
 from portcheck.engine.addresses import SockAddr
 from portcheck.engine.channels import Arrived, Channels, Inbox, PrivilegeError
 from portcheck.engine.datagram import DatagramEngine, DatagramTiming
@@ -292,12 +292,14 @@ class _Hops:
 @contextmanager
 def surroundings() -> Iterator[None]:
     """Our kernel's knowledge of addresses, for a machine that has US and a default route."""
-    with mock.patch.multiple(
-        datagram,
-        is_own=lambda address: address in (US, "::1", "127.0.0.1"),
-        source_towards=lambda address: US,
-        route_fingerprint=lambda address, source=None: RouteKey(GATEWAY, 1, US),
-        Neighbours=_Hops,
+    with (
+        mock.patch.object(addresses, "is_own", lambda address: address in (US, "::1", "127.0.0.1")),
+        mock.patch.multiple(
+            datagram,
+            source_towards=lambda address: US,
+            route_fingerprint=lambda address, source=None: RouteKey(GATEWAY, 1, US),
+            Neighbours=_Hops,
+        ),
     ):
         yield
 

@@ -59,7 +59,7 @@ NO_END = replace(SHORT, hold_s=1000.0)
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loopback belongs to somebody else."""
-    monkeypatch.setattr("portcheck.engine.tcp.is_own", lambda address: False)
+    monkeypatch.setattr("portcheck.engine.addresses.is_own", lambda address: False)
 
 
 def speak(listener: socket.socket) -> None:

@@ -618,7 +618,7 @@ def asked_over(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Observatio
         wait_with(monkeypatch, lambda: kernel)
         in_the_given_order(monkeypatch)
         monkeypatch.setattr("portcheck.engine.error_queue.read", kernel.read)
-        monkeypatch.setattr("portcheck.engine.tcp.is_own", lambda address: address == OURS)
+        monkeypatch.setattr("portcheck.engine.addresses.is_own", lambda address: address == OURS)
         monkeypatch.setattr("portcheck.engine.neighbours.route_to", lambda address: route)
 
         def stop(answered: Answered) -> None:

@@ -270,7 +270,7 @@ def unroutable_after(connects: int, number: int) -> type[Any]:
 
 def test_our_route_goes_away_in_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Contact is lost once, not once for each port; nothing is decided before it is back, each port is then asked."""
-    monkeypatch.setattr("portcheck.engine.tcp.is_own", lambda address: False)
+    monkeypatch.setattr("portcheck.engine.addresses.is_own", lambda address: False)
     real = socket.SocketType
     monkeypatch.setattr("portcheck.engine.connection.Socket", unroutable_after(30, errno.ENETUNREACH))
     told: list[str] = []

@@ -78,3 +78,24 @@ def is_own(address: str) -> bool:
     # second address of one network, where the source is the first.
     source = source_towards(address)
     return source is not None and source.split("%")[0] == address.split("%")[0]
+
+
+def is_surely_own(address: str) -> bool:
+    """The same, and False without a descriptor to ask the kernel with: the careful answer."""
+    try:
+        return is_own(address)
+    except OSError:
+        return False
+
+
+def sent_by_ourselves(responder: Optional[str], address: str) -> bool:
+    """Whether our own kernel sent the error, about an address that is not our own.
+
+    Raises:
+        OSError: no descriptor left to ask the kernel with.
+    """
+    if responder is None:
+        return False
+    if responder.startswith("fe80:") and "%" in address:
+        responder += address[address.index("%") :]
+    return is_own(responder) and not is_own(address)

@@ -38,7 +38,7 @@ from typing import (
     Tuple,
 )
 
-from .addresses import family_of, is_own, socket_address, source_towards
+from .addresses import family_of, is_surely_own, sent_by_ourselves, socket_address, source_towards
 from .budgets import FIRST_INTERVAL_S, Budget
 from .channels import NO_ICMP, Arrived, Channel, Channels, Inbox, PrivilegeError
 from .connection import with_port
@@ -278,7 +278,7 @@ class DatagramEngine:
         if self._ready or self._more_to_read:
             moments.append(now)
         if self._next_set is not None and self._has_room:
-            moments.append(self._due(self._next_set.address, _is_own(self._next_set.address), 1, now))
+            moments.append(self._due(self._next_set.address, is_surely_own(self._next_set.address), 1, now))
         if not moments:
             return
         due = min(moments)
@@ -348,7 +348,7 @@ class DatagramEngine:
     def _admit(self, now: float) -> None:
         while self._next_set is not None and self._has_room:
             asked = self._next_set
-            own = _is_own(asked.address)
+            own = is_surely_own(asked.address)
             if self._due(asked.address, own, 1, now) > now or len(self._ready) >= _IN_FLIGHT:
                 return
             if asked.questions:
@@ -786,7 +786,7 @@ class DatagramEngine:
 
     def _is_of_ours(self, arrived: Arrived) -> bool:
         """A question of ours to an address of ours, which met the socket of another question."""
-        return arrived.port in self._own_ports and _is_own(arrived.address)
+        return arrived.port in self._own_ports and is_surely_own(arrived.address)
 
     def _take_reply(self, asking: Asking, arrived: Arrived, now: float) -> None:
         target = asking.target
@@ -814,7 +814,7 @@ class DatagramEngine:
         if error.reason is Reason.REFUSED_ORIGIN_UNKNOWN:
             responder = target.twin  # Not more than likely, and said so by the reason.
         try:
-            from_us = _from_ourselves(responder, target.address)
+            from_us = sent_by_ourselves(responder, target.address)
         except OSError:
             return  # No descriptor left to ask the kernel with; it is asked again.
         if from_us:
@@ -1398,23 +1398,3 @@ def _cannot_ask(target: Target, error: OSError) -> Verdict:
     sender = f"cannot send from {target.source_address}: " if target.source_address is not None else ""
     detail = f"{sender}{error.strerror}" if reason is Reason.LOCAL_ERROR else None
     return Verdict(PortState.UNKNOWN, reason, errno=number, detail=detail)
-
-
-def _is_own(address: str) -> bool:
-    try:
-        return is_own(address)
-    except OSError:
-        return False  # No descriptor left to ask with: the careful answer.
-
-
-def _from_ourselves(responder: Optional[str], address: str) -> bool:
-    """Whether our own kernel sent the error, about an address that is not our own.
-
-    Raises:
-        OSError: no descriptor left to ask the kernel with.
-    """
-    if responder is None:
-        return False
-    if responder.startswith("fe80:") and "%" in address:
-        responder += address[address.index("%") :]
-    return is_own(responder) and not is_own(address)

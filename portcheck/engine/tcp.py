@@ -22,7 +22,14 @@ from collections import deque
 from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from .addresses import family_of, is_own, socket_address, source_towards
+from .addresses import (
+    family_of,
+    is_own,
+    is_surely_own,
+    sent_by_ourselves,
+    socket_address,
+    source_towards,
+)
 from .connection import NOTHING, REFUSED, Connector, Heard, Socket, reset_when_closed, source_of, with_port
 from .contact import Contact
 from .descriptors import raise_descriptor_limit
@@ -396,7 +403,7 @@ class TcpEngine:
         """Begin with the next targets, so that hosts are interleaved."""
         while self._next_set is not None and len(self._ready) < _ADMITTED_AT_ONCE:
             probes = self._next_set
-            own = _is_own(probes.address)
+            own = is_surely_own(probes.address)
             if len(self._unsettled) - len(self._waiting) >= MOST_ACTIVE:
                 return
             if not own and self._pace.due(probes.address, now) > now:
@@ -790,7 +797,7 @@ class TcpEngine:
         asking = connection.asking
         target = asking.target
         try:
-            from_ourselves = _from_ourselves(icmp.responder, target.address)
+            from_ourselves = sent_by_ourselves(icmp.responder, target.address)
         except OSError as error:
             self._conclude_unmeasured(asking, Reason.LOCAL_FD_LIMIT, error.errno, None)
             return
@@ -1139,23 +1146,3 @@ def _never_available(target: Target) -> Optional[Tuple[Reason, str]]:
     if source_towards(target.address) is None:
         return Reason.NO_ROUTE, "no source address for this family"
     return None
-
-
-def _is_own(address: str) -> bool:
-    try:
-        return is_own(address)
-    except OSError:
-        return False  # No descriptor left to ask with: the careful answer.
-
-
-def _from_ourselves(responder: Optional[str], address: str) -> bool:
-    """Whether our own kernel sent the error, about an address that is not our own.
-
-    Raises:
-        OSError: no descriptor left to ask the kernel with.
-    """
-    if responder is None:
-        return False
-    if responder.startswith("fe80:") and "%" in address:
-        responder += address[address.index("%") :]
-    return is_own(responder) and not is_own(address)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Collection, Dict, List, Mapping, Optional
 
-from .addresses import is_own
+from .addresses import is_surely_own
 from .neighbours import is_neighbour
 from .pace import CATCH_UP_S, JITTER_S, PaceLimits, Speed, seconds_per_flow
 
@@ -143,14 +143,7 @@ def _paced(asked: Mapping[str, int], limits: PaceLimits, max_rate: Optional[floa
     """The part that has to wait for the pace: all but addresses of this machine."""
     if limits == PaceLimits() and max_rate is None:
         return {}
-    return {address: ports for address, ports in asked.items() if not _is_own(address)}
-
-
-def _is_own(address: str) -> bool:
-    try:
-        return is_own(address)
-    except OSError:
-        return False  # No descriptor left to ask with; a run would wait for one.
+    return {address: ports for address, ports in asked.items() if not is_surely_own(address)}
 
 
 def _longest_wait_s(ports: List[int], timing: TcpTiming, limits: PaceLimits, max_rate: Optional[float]) -> float:
