@@ -16,7 +16,6 @@ What is still undecided because of somebody's limit when the budget of the addre
 
 import asyncio
 import errno
-import heapq
 import random
 import zlib
 from collections import deque
@@ -47,7 +46,7 @@ from .datagram_timing import DatagramTiming
 from .descriptors import raise_descriptor_limit
 from .error_queue import Returned
 from .neighbours import Neighbours, NextHop, Search
-from .own_network import OwnNetwork, route_fingerprint
+from .own_network import route_fingerprint
 from .pace import Pace
 from .probe import (
     ICMP_ALIVE,
@@ -68,6 +67,7 @@ from .probe import (
     Transport,
 )
 from .readiness import Readiness, new_readiness
+from .turns import Turns
 from .waves import PROOFS, Evidence, Wave
 
 __all__ = ["DatagramEngine", "DatagramTiming"]
@@ -209,10 +209,7 @@ class DatagramEngine:
         self._shared: Dict[Tuple[int, Optional[str], int], Outlet] = {}
         self._outlets: Dict[int, Outlet] = {}
         self._own_ports: Set[int] = set()
-        self._moments: List[Tuple[float, int, Callable[[Any, float], None], Any]] = []
-        self._sequence = 0
         self._canaries_sent = 0
-        self._look_is_due = False
         self._more_to_read = False
         self._decided = self._told = 0
 
@@ -226,35 +223,16 @@ class DatagramEngine:
         self._epoch: Optional[float] = None
         self._sets: Iterator[DatagramSet] = iter(sets)
         self._take_next_set()
-        self._finished: "asyncio.Future[None]" = self._loop.create_future()
-        self._timer: Optional[asyncio.TimerHandle] = None
         self._readiness: Readiness = new_readiness(self._portable)
-        self._own_network = OwnNetwork()
-        watched = self._own_network.fileno()
-        self._loop.add_reader(self._readiness.fileno(), self._guarded, self._turn)
-        if watched is not None:
-            self._loop.add_reader(watched, self._guarded, self._look_at_own_network)
+        self._turns = Turns(self._turn, self._compare_routes, self._readiness)
         try:
-            self._loop.call_soon(self._guarded, self._turn)
-            either: Set[asyncio.Future[Any]] = {self._finished, stop}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._finished.done():
-                self._finished.result()
-            else:
-                self._give_up(stop.result())
+            stopped = await self._turns.until(stop)
+            if stopped is not None:
+                self._give_up(stopped)
         finally:
-            self._close(watched)
+            self._close()
 
     # --------------------------------------------------------------------------------- one turn of the run
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        """A bug inside a callback ends the run loudly instead of leaving it waiting for ever."""
-        if self._finished.done():
-            return
-        try:
-            step()
-        except Exception as error:
-            self._finished.set_exception(error)
 
     def _turn(self) -> None:
         """Take what came, judge what was silent long enough, send what may be sent; arrange to be called again."""
@@ -262,44 +240,25 @@ class DatagramEngine:
         now = self._loop.time()
         self._hear_all()
         if not self._more_to_read:
-            self._wake_due(now)
+            self._turns.wake_due(now)
         self._launch()
         if self._decided != self._told:
             self._told = self._decided
             self._progress(self._decided)
         if self._next_set is None and not self._active:
-            self._finished.set_result(None)
+            self._turns.finish()
             return
         self._set_timer()
 
     def _set_timer(self) -> None:
         now = self._loop.time()
-        moments = [self._moments[0][0]] if self._moments else []
+        moments = self._turns.next_moments()
         if self._ready or self._more_to_read:
             moments.append(now)
         if self._next_set is not None and self._has_room:
             moments.append(self._due(self._next_set.address, is_surely_own(self._next_set.address), 1, now))
-        if not moments:
-            return
-        due = min(moments)
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._guarded, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._turn()
-
-    def _wake_due(self, now: float) -> None:
-        while self._moments and self._moments[0][0] <= now:
-            _, _, action, subject = heapq.heappop(self._moments)
-            action(subject, now)
-
-    def _at(self, when: float, action: Callable[[Any, float], None], subject: Any) -> None:
-        self._sequence += 1
-        heapq.heappush(self._moments, (when, self._sequence, action, subject))
+        if moments:
+            self._turns.come_back(min(moments))
 
     def _resume(self, target: Target, now: float = 0.0) -> None:
         if not target.queued and not target.done:
@@ -378,7 +337,7 @@ class DatagramEngine:
             if number not in _SHORTAGES:
                 self._conclude_rest(target, _cannot_ask(target, error))
             elif now - short_since < self._timing.own_limit_s:
-                self._at(now + _PAUSE_S, self._prepare, target)
+                self._turns.at(now + _PAUSE_S, self._prepare, target)
             else:
                 self._conclude_rest(target, _fell_short(number))
             return
@@ -413,7 +372,7 @@ class DatagramEngine:
             flows += choice.canary is not None and choice.canary.sent == 0
             due = self._due(target.address, target.own, flows, now) if flows else now
             if due > now:
-                self._at(due, self._resume, target)
+                self._turns.at(due, self._resume, target)
                 continue
             self._take_out(target, choice, flows, now)
             chosen.append((target, choice))
@@ -453,7 +412,7 @@ class DatagramEngine:
                 lacking[asking] = short
         if not lacking:
             if needed != target.decided_with:
-                self._at(now, self._advance, target)  # Answers of others have changed what is enough.
+                self._turns.at(now, self._advance, target)  # Answers of others have changed what is enough.
             return None
         moments = {
             asking: min((_ready_for(asking, sender) for sender in short), default=now)
@@ -461,7 +420,7 @@ class DatagramEngine:
         }
         due = [asking for asking, moment in moments.items() if moment <= now]
         if not due:
-            self._at(min(moments.values()), self._resume, target)
+            self._turns.at(min(moments.values()), self._resume, target)
             return None
         limited = any(sender.rations for sender in target.senders())
         silent = [asking for asking in due if asking.counted and asking.limited_by is None]
@@ -490,7 +449,7 @@ class DatagramEngine:
             target.held_since = now
         if due != target.held_until:
             target.held_until = due
-            self._at(due, self._resume, target)
+            self._turns.at(due, self._resume, target)
         return True
 
     def _most_flows(self, target: Target, now: float) -> int:
@@ -581,7 +540,7 @@ class DatagramEngine:
     def _listen(self, part: Part) -> None:
         target = part.target
         if not target.done:
-            self._at(part.sent_s + self._timing.least_wait_s, self._look_at_part, part)
+            self._turns.at(part.sent_s + self._timing.least_wait_s, self._look_at_part, part)
 
     def _look_at_router(self, router: Budget, wave: Wave) -> None:
         """A packet that this router is known to reject ends the wave."""
@@ -592,7 +551,7 @@ class DatagramEngine:
         for _ in range(_canaries(example.target.way)):
             self._send_canary(example, wave, None, router.address)
         wait_s = self._wait_s(self._router_rtt_s.get(router.address))
-        self._at(now + wait_s, self._judge_router, look)
+        self._turns.at(now + wait_s, self._judge_router, look)
 
     def _send_canary(self, asking: Asking, wave: Wave, part: Optional[Part], canary_of: str) -> None:
         self._canaries_sent += 1
@@ -616,7 +575,7 @@ class DatagramEngine:
         number, inbox = channel.send(payload, asking.destination)
         if inbox.returned and asking.outlet is not None:
             # They are looked at after the wave has left.
-            self._loop.call_soon(self._guarded, partial(self._hear, asking.outlet, inbox))
+            self._loop.call_soon(self._turns.guarded, partial(self._hear, asking.outlet, inbox))
         if number:
             self._not_sent(asking, number, canary_of)
             return
@@ -624,7 +583,7 @@ class DatagramEngine:
             self._epoch = now
         if target.began_s is None:
             target.began_s = now
-            self._at(now + self._timing.budget_s, self._budget_over, target)
+            self._turns.at(now + self._timing.budget_s, self._budget_over, target)
         asking.short_since = None
         asking.sent += 1
         asking.first_s = asking.first_s or now
@@ -669,7 +628,7 @@ class DatagramEngine:
             asking.target.fresh.appendleft(asking)
         # Not before: the target would find it ready at once, in every turn.
         asking.target.queued = True
-        self._at(now + _PAUSE_S, self._pause_over, asking.target)
+        self._turns.at(now + _PAUSE_S, self._pause_over, asking.target)
 
     def _pause_over(self, target: Target, now: float) -> None:
         target.queued = False
@@ -923,7 +882,7 @@ class DatagramEngine:
                 if not part.awaited:
                     # Errors come in the order of the packets, and replies are waited for longer than one wave.
                     wait_s = max(self._timing.quick_s, part.target.rtt_s or 0.0)
-                    self._at(now + wait_s * part.drawn, self._part_is_complete, part)
+                    self._turns.at(now + wait_s * part.drawn, self._part_is_complete, part)
 
     def _note_time(self, asking: Asking, now: float, is_reply: bool) -> None:
         """What an answer says about the round-trip time, and about lost packets."""
@@ -985,7 +944,7 @@ class DatagramEngine:
         if packet.canary_of is None:
             part.open -= 1
             if not part.open and not part.judged:
-                self._at(now, self._part_is_answered, part)
+                self._turns.at(now, self._part_is_answered, part)
 
     # ------------------------------------------------------------------------------------ what silence means
 
@@ -1017,7 +976,7 @@ class DatagramEngine:
             return
         due = part.sent_s + self._wait_of(part.target) * part.drawn
         if due > now:
-            self._at(due, self._look_at_part, part)
+            self._turns.at(due, self._look_at_part, part)
         else:
             self._judge(part, now)
 
@@ -1160,7 +1119,7 @@ class DatagramEngine:
         elif unproven and target.look_at is None and not self._may_go_on(target) and not target.in_flight:
             self._look_later(target, now)
         if later:
-            self._at(min(later), self._advance, target)
+            self._turns.at(min(later), self._advance, target)
         self._resume(target)
 
     def _look_later(self, target: Target, now: float) -> None:
@@ -1170,7 +1129,7 @@ class DatagramEngine:
         else:
             rested_at = target.last_sent_s + FIRST_INTERVAL_S[_version(target.twin)]
         target.look_at = max(rested_at, now)
-        self._at(target.look_at, self._resume, target)
+        self._turns.at(target.look_at, self._resume, target)
 
     def _given_up_at(self, asking: Asking) -> float:
         target, timing = asking.target, self._timing
@@ -1210,7 +1169,7 @@ class DatagramEngine:
         left_s = self._budget_left_s(target, now)
         if left_s > 0:
             if not target.done:
-                self._at(now + max(left_s, _PAUSE_S), self._budget_over, target)
+                self._turns.at(now + max(left_s, _PAUSE_S), self._budget_over, target)
             return
         senders = target.senders_that_count()
         for asking in list(target.askings):
@@ -1231,7 +1190,7 @@ class DatagramEngine:
             if len(target.decided) > _MOST_DECIDED:
                 self._fold(target.decided.popleft())
         if not target.undecided:
-            self._at(self._loop.time(), self._settle, target)
+            self._turns.at(self._loop.time(), self._settle, target)
 
     def _fold(self, asking: Asking) -> None:
         """One of very many whose end is long known leaves the memory, unless it serves as a canary."""
@@ -1274,15 +1233,8 @@ class DatagramEngine:
 
     # ----------------------------------------------------------------------------------- our own network
 
-    def _look_at_own_network(self) -> None:
+    def _compare_routes(self, now: float) -> None:
         """Our interfaces or routes have changed: who is concerned?"""
-        if self._own_network.changed() and not self._look_is_due:
-            self._look_is_due = True
-            self._at(self._loop.time() + _PAUSE_S, self._compare_routes, None)
-            self._turn()
-
-    def _compare_routes(self, _: None, now: float) -> None:
-        self._look_is_due = False
         lost = Verdict(PortState.UNKNOWN, Reason.LOST_CONTACT, detail=OWN_ROUTE_LOST)
         concerned = [
             target
@@ -1311,17 +1263,10 @@ class DatagramEngine:
                 self._report(answered)
             self._take_next_set()
 
-    def _close(self, watched: Optional[int]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._finished.cancel()  # What is still scheduled finds the run over.
-        self._loop.remove_reader(self._readiness.fileno())
+    def _close(self) -> None:
         for outlet in list(self._outlets.values()):
             self._drop(outlet)
-        self._readiness.close()
-        if watched is not None:
-            self._loop.remove_reader(watched)
-        self._own_network.close()
+        self._turns.close()
 
 
 def _unasked(asked: DatagramSet, reason: Reason) -> Iterator[Answered]:

@@ -13,7 +13,6 @@ before it looked.
 
 import asyncio
 import errno
-import heapq
 import random
 import socket
 import zlib
@@ -36,7 +35,7 @@ from .descriptors import raise_descriptor_limit
 from .error_queue import IcmpError
 from .loss import SYNS_PER_ATTEMPT
 from .neighbours import Neighbours, NextHop, Search
-from .own_network import OwnNetwork, route_fingerprint
+from .own_network import route_fingerprint
 from .pace import Pace
 from .probe import (
     OWN_ROUTE_LOST,
@@ -54,6 +53,7 @@ from .scout import Scout, cores
 from .settling import Settling
 from .target import Alike, Asking, Kind, Path, Target, Then
 from .timing import MOST_ACTIVE, TcpTiming
+from .turns import Turns
 
 __all__ = ["TcpEngine", "TcpTiming"]
 
@@ -172,12 +172,9 @@ class TcpEngine:
         self._by_fd: Dict[int, _Connection] = {}
         self._sockets = 0
         self._first_looks: Deque[Tuple[float, Asking]] = deque()
-        self._moments: List[Tuple[float, int, Callable[[Any, float], None], Any]] = []
-        self._sequence = 0
         self._short: Deque[Tuple[float, Asking]] = deque()
         self._short_since: Optional[float] = None
         self._paused_until = 0.0
-        self._look_is_due = False
         self._at_once = True
         self._decided = self._told = 0
 
@@ -191,35 +188,16 @@ class TcpEngine:
         self._epoch = self._looked = self._loop.time()
         self._probe_sets: Iterator[ProbeSet] = iter(probe_sets)
         self._next_set: Optional[ProbeSet] = next(self._probe_sets, None)
-        self._finished: "asyncio.Future[None]" = self._loop.create_future()
-        self._timer: Optional[asyncio.TimerHandle] = None
         self._readiness: Readiness = new_readiness(self._portable)
-        self._own_network = OwnNetwork()
-        watched = self._own_network.fileno()
-        self._loop.add_reader(self._readiness.fileno(), self._guarded, self._turn)
-        if watched is not None:
-            self._loop.add_reader(watched, self._guarded, self._look_at_own_network)
+        self._turns = Turns(self._turn, self._compare_routes, self._readiness)
         try:
-            self._loop.call_soon(self._guarded, self._turn)
-            either: Set[asyncio.Future[Any]] = {self._finished, stop}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._finished.done():
-                self._finished.result()
-            else:
-                self._give_up(stop.result())
+            stopped = await self._turns.until(stop)
+            if stopped is not None:
+                self._give_up(stopped)
         finally:
-            self._close(watched)
+            self._close()
 
     # --------------------------------------------------------------------------------- one turn of the run
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        """A bug inside a callback ends the run loudly instead of leaving it waiting for ever."""
-        if self._finished.done():
-            return
-        try:
-            step()
-        except Exception as error:
-            self._finished.set_exception(error)
 
     def _turn(self) -> None:
         """Take the answers, end what was silent, start what may start, then arrange to be called again."""
@@ -236,13 +214,13 @@ class TcpEngine:
             self._told = self._decided
             self._progress(self._decided)
         if self._next_set is None and not self._unsettled:
-            self._finished.set_result(None)
+            self._turns.finish()
             return
         self._set_timer(all_started and not self._ready)
 
     def _set_timer(self, all_started: bool) -> None:
         now = self._loop.time()
-        moments = [moments[0][0] for moments in (self._moments, self._first_looks, self._short) if moments]
+        moments = [queue[0][0] for queue in (self._first_looks, self._short) if queue] + self._turns.next_moments()
         if self._paused_until > now:
             moments.append(self._paused_until)
         elif not all_started and self._sockets < self._window:
@@ -250,25 +228,13 @@ class TcpEngine:
         may_begin = self._next_set is not None and len(self._unsettled) - len(self._waiting) < MOST_ACTIVE
         if may_begin and self._next_set is not None and not self._ready:
             moments.append(self._pace.due(self._next_set.address, now))
-        if not moments:
-            return
-        due = min(moments)
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._guarded, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._turn()
+        if moments:
+            self._turns.come_back(min(moments))
 
     def _wake_due(self, now: float) -> None:
         while self._first_looks and self._first_looks[0][0] <= now:
             self._wake(self._first_looks.popleft()[1], now)
-        while self._moments and self._moments[0][0] <= now:
-            _, _, action, subject = heapq.heappop(self._moments)
-            action(subject, now)
+        self._turns.wake_due(now)
         while self._short and self._short[0][0] <= now:
             asking = self._short.popleft()[1]
             if not asking.done:
@@ -290,8 +256,7 @@ class TcpEngine:
         return moment - self._epoch
 
     def at(self, when: float, action: Callable[[Any, float], None], subject: Any) -> None:
-        self._sequence += 1
-        heapq.heappush(self._moments, (when, self._sequence, action, subject))
+        self._turns.at(when, action, subject)
 
     def ask(self, target: Target, port: int, kind: Kind, then: Then, hops: Optional[int] = None) -> None:
         asking = Asking(target, port, kind, False, hops)
@@ -363,16 +328,8 @@ class TcpEngine:
         if self._next_set is None and not path.busy and path.waiting:
             self._settling.end_path(path)
 
-    def _look_at_own_network(self) -> None:
+    def _compare_routes(self, now: float) -> None:
         """Our interfaces or routes have changed: who is concerned?"""
-        if self._own_network.changed() and not self._look_is_due:
-            # Once for all of a burst: every container that starts changes interfaces.
-            self._look_is_due = True
-            self.at(self._loop.time() + _PAUSE_S, self._compare_routes, None)
-            self._turn()
-
-    def _compare_routes(self, _: None, now: float) -> None:
-        self._look_is_due = False
         for target in list(self._unsettled - self._waiting):
             if target.route is None:
                 continue
@@ -523,7 +480,7 @@ class TcpEngine:
                 target.ask_again(0, ports)
                 return
             target.scouts.append(scout)
-            self._loop.add_reader(scout.fileno(), self._guarded, partial(self._take_scout, target, scout))
+            self._loop.add_reader(scout.fileno(), self._turns.guarded, partial(self._take_scout, target, scout))
 
     def _take_scout(self, target: Target, scout: Scout) -> None:
         refused = scout.refused()
@@ -1111,10 +1068,7 @@ class TcpEngine:
                 self._report(answered)
             self._next_set = next(self._probe_sets, None)
 
-    def _close(self, watched: Optional[int]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._finished.cancel()  # What is still scheduled finds the run over.
+    def _close(self) -> None:
         for connection in self._by_fd.values():
             connection.sock.close()  # Also those to targets that are settled, which a hearing asks once more.
         for target in self._unsettled:
@@ -1123,11 +1077,7 @@ class TcpEngine:
                     connection.sock.close()
             for scout in list(target.scouts):
                 self._end_scout(target, scout)
-        self._loop.remove_reader(self._readiness.fileno())
-        self._readiness.close()
-        if watched is not None:
-            self._loop.remove_reader(watched)
-        self._own_network.close()
+        self._turns.close()
 
 
 _LISTENED_S: Dict[Kind, float] = {Kind.ALONE: _ALONE_S, Kind.SOUNDING: _ALONE_S, Kind.HOPS: _HOPS_S, Kind.DECOY: 0.0}
