@@ -83,23 +83,11 @@ def execute(
     """
     seed = secrets.randbelow(2**32) if seed is None else seed
     measured = Measured(of_plan(plan, kept))
-
+    measuring = partial(measure, seed=seed, timing=timing, secrets_given=secrets_given, progress=progress, tell=tell)
     remarks: list[str] = []
 
     async def measure_until(stop: asyncio.Future[Reason]) -> None:
-        remarks.extend(
-            await measure(
-                plan,
-                selection,
-                measured,
-                stop,
-                seed=seed,
-                timing=timing,
-                secrets_given=secrets_given,
-                progress=progress,
-                tell=tell,
-            )
-        )
+        remarks.extend(await measuring(plan, selection, measured, stop))
 
     handlers = {number: signal.getsignal(number) for number in stop_signals}
     started = datetime.now(UTC)

@@ -7,7 +7,7 @@ independent for each packet; on real networks it comes in bursts.
 from __future__ import annotations
 
 from portcheck.model import Family
-from tests.lab.rules import FIELD, chain, span, table
+from tests.lab.rules import chain, loses, span, table
 from tests.lab.topology import Link, Listener, Net, Node, Route, Topology
 
 LOSS_PERCENT = (5, 10, 20, 40)
@@ -28,12 +28,8 @@ def server_address(percent: int, family: Family = Family.IPV4) -> str:
 
 
 def _loses(percent: int) -> list[str]:
-    """One rule for each direction and family: a SYN may be lost, and so may its answer."""
-    return [
-        f"{field} {end} {server_address(percent, family)} meta l4proto tcp numgen random mod 100 < {percent} drop"
-        for family, field in FIELD.items()
-        for end in ("saddr", "daddr")
-    ]
+    """A SYN may be lost, and so may its answer."""
+    return loses(percent, {family: server_address(percent, family) for family in Family}, "meta l4proto tcp")
 
 
 _ROUTER_RULES = table(chain("forward", (rule for percent in LOSS_PERCENT for rule in _loses(percent))))

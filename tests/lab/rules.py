@@ -30,3 +30,16 @@ def chain(hook: str, rules: Iterable[str], *, kind: str = "filter", priority: st
 def span(ports: range) -> str:
     """Neighbouring ports, as nftables and -e write them."""
     return f"{ports.start}-{ports.stop - 1}"
+
+
+def loses(percent: int, addresses: Mapping[Family, str], only: str = "") -> list[str]:
+    """Of a router that loses packets to and from these addresses: one rule for each direction and family.
+
+    Args:
+        only: what else a packet must be, in nft's words.
+    """
+    return [
+        f"{FIELD[family]} {end} {address} {only} numgen random mod 100 < {percent} drop"
+        for family, address in addresses.items()
+        for end in ("saddr", "daddr")
+    ]

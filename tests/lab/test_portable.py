@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from portcheck.engine.probe import PortState, Reason
+from portcheck.engine.probe import PortState, Reason, Transport
+from tests.lab import portable
 from tests.lab.build import Lab
 from tests.lab.matrix import CASES, Case
 
@@ -39,24 +38,19 @@ BY_ERRNO: Mapping[Reason, tuple[tuple[PortState, Reason], ...]] = {
 
 
 @pytest.fixture(scope="module")
-def observed(matrix: Lab) -> dict[tuple[str, int], dict[str, Any]]:
-    asked: dict[str, list[int]] = {}
-    for case in CASES:
-        asked.setdefault(case.address, []).append(case.port)
-    done = matrix.python("client", "-m", "tests.lab.portable", input=json.dumps(asked))
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+def observed(matrix: Lab) -> portable.Seen:
+    seen = portable.observed(matrix, Transport.TCP, CASES)
     assert len(seen) == len(CASES)
-    return {(entry["address"], entry["port"]): entry for entry in seen}
+    return seen
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_case(observed: dict[tuple[str, int], dict[str, Any]], case: Case) -> None:
+def test_case(observed: portable.Seen, case: Case) -> None:
     entry = observed[case.address, case.port]
     assert (entry["state"], entry["reason"]) in BY_ERRNO[case.reason]
     assert (entry["responder"], entry["icmp"]) == (None, None)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_what_is_not_open_is_never_open(observed: dict[tuple[str, int], dict[str, Any]], case: Case) -> None:
+def test_what_is_not_open_is_never_open(observed: portable.Seen, case: Case) -> None:
     assert (observed[case.address, case.port]["state"] == PortState.OPEN) == (case.state is PortState.OPEN)

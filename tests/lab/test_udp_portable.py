@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from portcheck.engine.probe import PortState, Reason, Transport
 from portcheck.model import Family
+from tests.lab import portable
 from tests.lab.build import build
 from tests.lab.udp_matrix import CASES, TFTP_PORT, UDP_MATRIX, Case
 
@@ -43,20 +42,15 @@ ALLOWED: Mapping[Reason, tuple[tuple[PortState, Reason], ...]] = {
 
 
 @pytest.fixture(scope="module")
-def observed() -> dict[tuple[str, int], dict[str, Any]]:
-    asked: dict[str, list[int]] = {}
-    for case in ASKED:
-        asked.setdefault(case.address, []).append(case.port)
+def observed() -> portable.Seen:
     with build(UDP_MATRIX) as lab:
-        done = lab.python("client", "-m", "tests.lab.udp_portable", input=json.dumps(asked))
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+        seen = portable.observed(lab, Transport.UDP, ASKED)
     assert len(seen) == len(ASKED)
-    return {(entry["address"], entry["port"]): entry for entry in seen}
+    return seen
 
 
 @pytest.mark.parametrize("case", ASKED, ids=str)
-def test_case(observed: dict[tuple[str, int], dict[str, Any]], case: Case) -> None:
+def test_case(observed: portable.Seen, case: Case) -> None:
     entry = observed[case.address, case.port]
     assert (entry["state"], entry["reason"]) in ALLOWED[case.reason]
     assert (entry["responder"], entry["icmp"]) == (None, None)

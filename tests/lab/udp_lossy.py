@@ -6,7 +6,7 @@ Each server is a machine of its own with the kernel's ICMP limits, for lost erro
 from __future__ import annotations
 
 from portcheck.model import Family
-from tests.lab.rules import FIELD, chain, span, table
+from tests.lab.rules import chain, loses, span, table
 from tests.lab.topology import KERNEL_ICMP_LIMITS, Link, Listener, Net, Node, Route, Topology
 
 LOSS_PERCENT = (5, 10, 20)
@@ -44,12 +44,8 @@ def server_address(percent: int, family: Family = Family.IPV4) -> str:
 
 
 def _loses(percent: int) -> list[str]:
-    """Each way, in each family: a datagram, its answer, an ICMP error."""
-    return [
-        f"{field} {end} {server_address(percent, family)} numgen random mod 100 < {percent} drop"
-        for family, field in FIELD.items()
-        for end in ("saddr", "daddr")
-    ]
+    """A datagram may be lost, and so may its answer or an ICMP error."""
+    return loses(percent, {family: server_address(percent, family) for family in Family})
 
 
 def udp_lossy() -> Topology:
