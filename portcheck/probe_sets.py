@@ -121,6 +121,12 @@ def _canaries(kept: Measured, where: Endpoint) -> tuple[tuple[int, PortState], .
     return ()
 
 
+def transports(plan: Plan) -> frozenset[Transport]:
+    """What carries the probes of a plan."""
+    checks = (*plan.checks, *(sweep.first for sweep in plan.sweeps))
+    return frozenset(check.transport for check in checks if check.probe is not None)
+
+
 def ports_by_address(plan: Plan, *, connected: bool = True) -> dict[str, int]:
     """How many ports of each address are asked over TCP, or, not `connected`, over everything else."""
     counts: dict[str, int] = {}

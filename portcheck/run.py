@@ -28,7 +28,7 @@ from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
 from portcheck.measured import Measured
 from portcheck.model import Check, Finding, Gap, Plan, Run, Secrets, Selection, Unexpected, Verdict
-from portcheck.probe_sets import of_plan, ports_by_address, probe_sets
+from portcheck.probe_sets import of_plan, probe_sets, transports
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
 from portcheck.wording import plural
@@ -224,19 +224,21 @@ async def measure(
     pace = Pace(Speed(selection.speed), selection.max_rate)
     of_tcp, of_others = _summed(progress)
     parts: list[Coroutine[None, None, None]] = []
-    if ports_by_address(plan):
+    carried = transports(plan)
+    otherwise = carried - {Transport.TCP}
+    if Transport.TCP in carried:
         chosen = timing or timing_of(Speed(selection.speed))
         if selection.deadline_s is not None:
             # The user has said how long she waits, also for a host that falls silent.
             chosen = replace(chosen, patience_s=math.inf)
-        if ports_by_address(plan, connected=False):
+        if otherwise:
             # Both engines hold sockets; neither may starve the other.
             half = max(1, raise_descriptor_limit() // 2)
             chosen = replace(chosen, max_in_flight=min(half, chosen.max_in_flight or half))
         engine = TcpEngine(chosen, measured.take, pace=pace, seed=seed, progress=of_tcp, tell=tell)
         parts.append(engine.run(probe_sets(plan, seed=seed, evidence=selection.evidence, kept=measured), stop))
     questions: Questions | None = None
-    if ports_by_address(plan, connected=False):
+    if otherwise:
         # A run over TCP alone does not pay for the requests, nor for scapy.
         from portcheck.engine.datagram import DatagramEngine, DatagramTiming
         from portcheck.questions import Questions
