@@ -52,6 +52,16 @@ class Reason(Word):
     NET_UNREACH = "net-unreach"
     PROTO_UNREACH = "proto-unreach"
     ARP_FAILURE = "arp-failure"
+    # From our stand-in at the target, see token.py:
+    ECHO_TOKEN = "echo-token"
+    # About this machine itself, see own_ports.py: nothing is sent for them.
+    PORT_FREE = "port-free"
+    PORT_UNUSED = "port-unused"
+    PORT_HELD = "port-held"
+    PORT_IN_CONNECTION = "port-in-connection"
+    RULES_ACCEPT = "rules-accept"
+    RULES_DROP = "rules-drop"
+    RULES_REJECT = "rules-reject"
     # With state UNKNOWN only:
     NO_ROUTE = "no-route"
     NAME_UNRESOLVED = "name-unresolved"
@@ -66,6 +76,7 @@ class Reason(Word):
     LOCAL_FD_LIMIT = "local-fd-limit"
     LOCAL_NO_PORTS = "local-no-ports"
     LOCAL_ERROR = "local-error"
+    RULES_UNCLEAR = "rules-unclear"
 
 
 WINDOW_STAYS_ZERO = "its window stays zero"
@@ -80,6 +91,25 @@ NEEDS_SOURCE_PORT_68 = "needs-source-port-68"
 """Detail of a silence: only port 68 of ours is answered, and we were not allowed to use it."""
 REPLIED_FROM = "replied from "
 """How the detail of an answer begins that came from another address than the one asked; the address follows."""
+CLOSED_WITHOUT_TOKEN = "closed-without-token"
+"""Detail of an open TCP port: asked for a stand-in's token, it closed the connection and said nothing."""
+SILENT_WITHOUT_TOKEN = "silent-without-token"
+"""Detail of an open TCP port: asked for a stand-in's token, again and again, it stayed silent."""
+OTHER_WITHOUT_TOKEN = "other-without-token"
+"""Detail of an open port: asked for a stand-in's token, it said something else."""
+UNASKED_TOKEN = "token-not-asked"
+"""Detail of an open TCP port: a connection to ask for a stand-in's token in did not come about."""
+IN_EPHEMERAL_RANGE = "in ephemeral range "
+"""How the detail of a port of ours begins that the kernel may give to an outgoing connection; the range follows."""
+MAY_BE_STAND_IN = "may be portcheck listen, PID "
+"""How the detail of a port of ours begins that somebody has whom we may not see, when a stand-in runs here."""
+RESERVED = "reserved"
+"""Detail of a port of ours that the kernel gives to no outgoing connection, ip_local_reserved_ports(5)."""
+
+OWN_HOST = "*"
+"""Address of a probe that asks this machine's kernel about one of its own ports; nothing is sent."""
+OWN_RULES = "#"
+"""Address of a probe that asks what this machine's packet filter does with one of its own ports; nothing is sent."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +224,91 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Who has a port of this machine.
+
+    Attributes:
+        address: as it is bound: "0.0.0.0", "::", "127.0.0.1" ...
+        connected: it is the near end of a connection, and nobody listens.
+        pid, process, unit: None where we may not see them; `process` as in /proc/PID/comm, `unit` systemd's.
+        uid: whose socket it is, None when not known.
+        stand_in: it is a stand-in of ours, `portcheck listen`.
+    """
+
+    address: str
+    connected: bool = False
+    pid: Optional[int] = None
+    process: Optional[str] = None
+    unit: Optional[str] = None
+    uid: Optional[int] = None
+    stand_in: bool = False
+
+
+@dataclass(frozen=True)
+class Echo:
+    """What a stand-in says, under the shared key, of a probe that reached it.
+
+    Attributes:
+        stack: 16 hexadecimal digits for its network stack: the same for all stand-ins of a machine or container.
+        name: what it calls itself; `is_stated` when a user said so with --as, else it is its host name.
+        address, port: where the probe arrived.
+        peer, peer_port: where it came from.
+    """
+
+    stack: str
+    name: str
+    is_stated: bool
+    address: str
+    port: int
+    peer: str
+    peer_port: int
+
+
+class Standing(Word):
+    """What came of opening a port for a stand-in."""
+
+    LISTENING = "listening"
+    IN_USE = "in-use"
+    NEEDS_PRIVILEGE = "needs-privilege"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class StandInPort:
+    """A port that a stand-in was to open, on one address.
+
+    Attributes:
+        address: as it is bound, or was to be: "0.0.0.0", "::", "127.0.0.1", "10.0.0.1".
+        holder: who has it, when it is IN_USE and we may see that.
+        detail: for NEEDS_PRIVILEGE and FAILED, in a few words.
+    """
+
+    transport: Transport
+    port: int
+    address: str
+    standing: Standing
+    holder: Optional[Holder] = None
+    detail: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class StandInReport:
+    """What a stand-in says of itself, under the shared key.
+
+    Attributes:
+        stack, name, is_stated: as in Echo.
+        ports: everything that it was to open.
+        heard: transport, port and address at which questions of this run's arrived, whether or not its answers did.
+    """
+
+    stack: str
+    name: str
+    is_stated: bool
+    ports: Tuple[StandInPort, ...]
+    heard: Tuple[Tuple[Transport, int, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Observation:
     """What the network answered to one probe.
 
@@ -210,6 +325,8 @@ class Observation:
         reply: what answered, until somebody has read it.
         answer: what answered, in words ("NTP server, stratum 3"), None where nothing was read.
         speaks: the protocol of the answer, a name of portcheck.protocols; None when it is not known.
+        echo: what our stand-in at the target said, None when it said nothing.
+        holders: of a port of this machine: who has it.
     """
 
     probe: Probe
@@ -226,6 +343,15 @@ class Observation:
     reply: Optional[Reply] = None
     answer: Optional[str] = None
     speaks: Optional[str] = None
+    echo: Optional[Echo] = None
+    holders: Tuple[Holder, ...] = ()
+
+    @property
+    def translated_source(self) -> Optional[str]:
+        """The address that our question came from where it arrived, when it is none of those that we sent from."""
+        ours = {attempt.source_address.partition("%")[0] for attempt in self.attempts if attempt.source_address}
+        peer = self.echo.peer.partition("%")[0] if self.echo is not None else ""
+        return peer if ours and peer and peer not in ours else None
 
     @property
     def rejected_by_target(self) -> bool:
