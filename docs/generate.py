@@ -5,7 +5,8 @@ A page marks what is generated:
                                   `flows ID`, `names ID`, `counts`
     <!-- file: NAME -->           the block below (YAML, Markdown, text) is a file of the page's reader
     <!-- shown: NETWORK -->       the output below each `$` of the console block comes from running it;
-                                  `; up to: TEXT` leaves out what follows the line that begins with TEXT
+                                  `; up to: TEXT` leaves out what follows the line that begins with TEXT,
+                                  `; few: TEXT` all but two of successive lines that do
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from generator.benchmarks import benchmarks
 from generator.cli_reference import commands, sweeps
 from generator.document_pages import tables as document_tables
+from generator.listen_events import listen_events
 from generator.schema_tables import port_json, run_json
 from generator.shown import NETWORKS, Sandbox, sandbox
 from generator.tcp_protocols import tcp_protocols
@@ -36,6 +38,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "document-format": lambda: format_tables("document"),
     "findings": findings,
+    "listen-events": listen_events,
     "port-json": port_json,
     "reference-format": lambda: format_tables("reference"),
     "run-json": run_json,
@@ -53,7 +56,8 @@ _TABLE = re.compile(
 )
 _EXAMPLE = re.compile(
     r"<!-- file: (?P<file>[a-z0-9/.-]+) -->\n```(?:yaml|markdown|text)\n(?P<content>.*?)```\n"
-    r"|(?P<head><!-- shown: (?P<network>[a-z, ]+?)(; up to: (?P<last>[^\n]+?))? -->\n```console\n)"
+    r"|(?P<head><!-- shown: (?P<network>[a-z, -]+?)(; up to: (?P<last>[^\n;]+?))?(; few: (?P<few>[^\n;]+?))? -->\n"
+    r"```console\n)"
     r"(?P<body>.*?)(?=```\n)",
     re.DOTALL,
 )
@@ -92,7 +96,7 @@ def _example(match: re.Match[str], shell: Sandbox) -> str:
         return match[0]
     network = NETWORKS[match["network"]]
     shown = (
-        f"$ {command}\n{_shortened(shell.run(_joined(command), network), match['last'])}"
+        f"$ {command}\n{_shortened(_thinned(shell.run(_joined(command), network), match['few']), match['last'])}"
         for command in typed(match["body"])
     )
     return f"{match['head']}{''.join(shown)}"
@@ -118,6 +122,13 @@ def _shortened(output: str, last: str | None) -> str:
         return output
     before, found, _ = output.partition(f"\n{last}")
     return f"{before.rstrip()}\n{_LEFT_OUT}" if found else output
+
+
+def _thinned(output: str, alike: str | None) -> str:
+    if alike is None:
+        return output
+    line = rf"{re.escape(alike)}.*\n"
+    return re.sub(rf"^({line}{line})({line})+", rf"\1{_LEFT_OUT}", output, flags=re.MULTILINE)
 
 
 def main(arguments: list[str]) -> int:

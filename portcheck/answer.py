@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portcheck.engine.probe import PortState, Transport
-from portcheck.model import Answer, Expect, Finding, Level, Outcome, Phase, Summary, Verdict
-from portcheck.wording import are, plural
+from portcheck.model import Answer, Expect, Finding, Level, Outcome, Phase, Sight, Summary, Verdict
+from portcheck.wording import are, plural, these
 
 _WORDS = {0: "OK", 1: "FAIL", 3: "NOT SURE"}
 """By exit status."""
@@ -19,6 +19,7 @@ _FLOW_FINDINGS = {
     Finding.REFUSED: "refused",
     Finding.NO_ANSWER: "unanswered",
     Finding.OCCUPIED: "in use already",
+    Finding.WRONG_RESPONDER: "answered by somebody else",
 }
 """How the sentence goes on after `3 of 41 required flows are`."""
 
@@ -50,7 +51,9 @@ def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase, ranges
     counted = [v for v in there if v.waived is None]
     failed = [v for v in counted if v.outcome is Outcome.FAIL]
     required = [v for v in there if v.check.expect is Expect.REACHABLE and v.check.level is not Level.RECOMMENDED]
-    if failed:
+    if all(v.check.is_own for v in verdicts):
+        parts = _of_this_machine(counted, summary)
+    elif failed:
         parts = _failures(failed, len(required))
     elif summary.exit_status == 3:
         parts = _open_questions(counted, required)
@@ -82,6 +85,8 @@ def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
     taken = sum(v.finding is Finding.OCCUPIED and v.check.expect is not Expect.REACHABLE for v in failed)
     if taken:
         yield f"{plural(taken, 'port')} that the product needs {are(taken)} in use already"
+    if stopped := sum(v.check.expect is Expect.LET_IN for v in failed):
+        yield f"the packet filter of this machine stops what is sent to {plural(stopped, 'port')} of it"
     if others := sum(v.finding not in {*_FLOW_FINDINGS, *_PORT_FINDINGS} for v in failed):
         yield f"{plural(others, 'other check')} failed"
 
@@ -134,6 +139,8 @@ def _all_well(
         one, many = _WELL[Phase.INSTALLED] if all(v.check.present for v in well) else _PATHS_OPEN
     if accepted:
         yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
+    if own := [v for v in verdicts if v.check.expect is Expect.FREE and v.outcome is Outcome.PASS]:
+        yield f"{plural(len(own), 'port')} of this machine {are(len(own))} free"
     yield from _looked_at(verdicts, "other port" if required else "port")
     if ranges:
         paths = "path to 1 range" if ranges == 1 else f"paths to {ranges:,} ranges"
@@ -150,7 +157,7 @@ def _all_well(
 
 def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
     """The ports that should not be open to us: how many of them are, all the same."""
-    others = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY)]
+    others = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY) and not _is_ours(v)]
     opened = sum(v.observation.state is PortState.OPEN for v in others)
     unknown = _checks(v for v in others if v.outcome is not Outcome.PASS) - opened
     judged = _checks(others) - unknown
@@ -160,6 +167,77 @@ def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
         yield f"the {noun} looked at is not open" if judged == 1 else f"none of {judged:,} {noun}s looked at is open"
     if unknown:
         yield f"{plural(unknown, 'port')} could not be judged"
+
+
+def _is_ours(verdict: Verdict) -> bool:
+    """Open by our own stand-in."""
+    return verdict.seen.sight is Sight.ECHO
+
+
+# ------------------------------------------------------------------------------------- this machine and no other
+
+
+def _of_this_machine(verdicts: list[Verdict], summary: Summary) -> Iterator[str]:
+    """What `check --local` has to say: are its ports free, does its packet filter let others in, who may listen?"""
+    yield from _free(verdicts)
+    yield from _let_in([v for v in verdicts if v.check.expect is Expect.LET_IN])
+    local = [v for v in verdicts if v.check.expect is Expect.LOOPBACK_ONLY]
+    if wide := sum(v.finding is Finding.EXPOSED for v in local):
+        listens = "listens" if wide == 1 else "listen"
+        yield f"{wide:,} of {plural(len(local), 'port')} for localhost only {listens} for others too"
+    elif local:
+        yield f"none of {plural(len(local), 'port')} for localhost only listens for others"
+    if summary.waived:
+        yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
+
+
+def _free(verdicts: list[Verdict]) -> Iterator[str]:
+    ports = [v for v in verdicts if v.check.expect is Expect.FREE]
+    single = [v for v in ports if v.check.range is None]
+    if not ports:
+        return
+    taken = sum(v.finding is Finding.OCCUPIED for v in single)
+    unknown = sum(v.outcome is Outcome.INCONCLUSIVE for v in single)
+    if taken:
+        yield f"{_of_needed(taken, single)} {are(taken)} in use already"
+    if unknown:
+        yield f"whether {f'{unknown:,}' if taken else _of_needed(unknown, single)} {are(unknown)} free is not known"
+    if single and not taken and not unknown:
+        yield f"{_of_needed(len(single), single)} {are(len(single))} free"
+    yield from _free_in_ranges([v for v in ports if v.check.range is not None], bool(taken or unknown or not single))
+    if exposed := sum(v.finding is Finding.EPHEMERAL for v in ports):
+        yield f"{exposed:,} free {'one lies' if exposed == 1 else 'ones lie'} in the ephemeral range"
+
+
+def _free_in_ranges(samples: list[Verdict], by_itself: bool) -> Iterator[str]:
+    """`so are 5 of the ports 49152-65535`; their range is not tried port by port."""
+    ranges = {f"{v.check.range.first}-{v.check.range.last}" for v in samples if v.check.range is not None}
+    free = sum(v.finding in (Finding.OK, Finding.EPHEMERAL) for v in samples)
+    if not samples:
+        return
+    of = f"of the ports {ranges.pop()}" if len(ranges) == 1 else f"ports out of {len(ranges):,} ranges"
+    number = f"{free:,}" if free == len(samples) else f"{free:,} of {len(samples):,} tried"
+    yield f"{number} {of} {are(free)} free" if by_itself else f"so {are(free)} {number} {of}"
+
+
+def _of_needed(number: int, ports: list[Verdict]) -> str:
+    """`3 of 24 ports that master needs`; without a role, those that were asked for."""
+    role = ports[0].check.role
+    needing = f" that {role} {'need' if ', ' in role else 'needs'}" if role else ""
+    if len(ports) == 1:
+        return f"the port{needing}"
+    return f"all {number:,} ports{needing}" if number == len(ports) else f"{number:,} of {len(ports):,} ports{needing}"
+
+
+def _let_in(verdicts: list[Verdict]) -> Iterator[str]:
+    stopped = sum(v.outcome in (Outcome.FAIL, Outcome.WARN) for v in verdicts)
+    unclear = sum(v.outcome is Outcome.INFO for v in verdicts)
+    if stopped:
+        yield f"the packet filter of this machine stops what is sent to {plural(stopped, 'port')}"
+    elif unclear:
+        yield "and what the packet filter of this machine does was not determined"
+    elif verdicts:
+        yield f"and the packet filter of this machine lets {these(len(verdicts))} in"
 
 
 def _checks(verdicts: Iterable[Verdict]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from portcheck.engine.probe import Observation, PortState, Probe, Reason, Tally
 from portcheck.facts import Facts, facts_by_address
 from portcheck.measured import Measured, endpoint, narrowed, observation_of
-from portcheck.model import Check, Finding, Plan, SweptPorts, Verdict
+from portcheck.model import NOT_SEEN, Check, Finding, Plan, Seen, SweptPorts, Verdict
 from portcheck.verdict import Strictness, judge
 
 _Judge = Callable[[Check, Observation], Verdict]
@@ -21,11 +21,12 @@ def judge_all(plan: Plan, measured: Measured, strictness: Strictness) -> tuple[V
     Raises:
         LookupError: something in the plan was not measured.
     """
-    facts = facts_by_address(measured)
+    facts, seen_of = facts_by_address(measured), _sights(plan, measured)
 
-    def of_one(check: Check, seen: Observation) -> Verdict:
+    def of_one(check: Check, observation: Observation) -> Verdict:
         of_address = facts.get(check.address or "", Facts())
-        return judge(check, seen, of_address, plan.scope.phase, strictness, plan.scope.secrets)
+        seen = seen_of(check, observation)
+        return judge(check, observation, of_address, plan.scope.phase, strictness, plan.scope.secrets, seen)
 
     verdicts = [of_one(check, _observation(check, measured)) for check in plan.checks]
     for sweep in plan.sweeps:
@@ -33,6 +34,15 @@ def judge_all(plan: Plan, measured: Measured, strictness: Strictness) -> tuple[V
     verdicts = _where_nobody_is(verdicts)
     order = {host.name: number for number, host in enumerate(plan.scope.hosts)}
     return tuple(sorted(verdicts, key=lambda verdict: order.get(verdict.check.host, 0)))
+
+
+def _sights(plan: Plan, measured: Measured) -> Callable[[Check, Observation], Seen]:
+    """What the stand-ins of the run say of a check; most runs have none, and do not pay for what reads them."""
+    if not plan.scope.stand_ins:
+        return lambda check, observation: NOT_SEEN
+    from portcheck.stand_ins import StandIns
+
+    return StandIns(plan, measured).seen
 
 
 def _where_nobody_is(verdicts: list[Verdict]) -> list[Verdict]:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator
 from itertools import compress
 
-from portcheck.engine.probe import Answered, Observation, Probe, Tally, Transport
+from portcheck.engine.probe import Answered, Observation, Probe, StandInReport, Tally, Transport
 
 Endpoint = tuple[str, str | None, Transport]
 """An address, the address of ours that its probes are sent from, and what carries them."""
@@ -23,6 +23,10 @@ class Measured:
         self._observations: dict[Endpoint, dict[Probe, Observation]] = {}
         self._tallies: dict[Endpoint, list[Tally]] = {}
         self._taken: list[Answered] = []
+        self.reports: dict[str, list[StandInReport]] = {}
+        """By address, what the stand-ins there say of themselves; one machine may run several."""
+        self.heard_out = True
+        """Every stand-in was asked; False when the run ended first."""
         for answered in kept:
             self._file(answered)
         self.kept = sum(map(size, self))

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from itertools import chain
 
-from portcheck.engine.probe import Observation, PortState, Probe, Reason, Transport, Word
+from portcheck.engine.probe import (
+    Echo,
+    Holder,
+    Observation,
+    PortState,
+    Probe,
+    Reason,
+    StandInReport,
+    Transport,
+    Word,
+)
 
 ANY = "any"
 LOCALHOST = "localhost"
@@ -63,12 +73,23 @@ class Answers(Word):
 
 
 class Expect(Word):
-    """What a check expects to see, from strictest to least strict."""
+    """What a check expects to see; of the network, from strictest to least strict.
+
+    FREE: before the install, nobody has this port of ours. LOOPBACK_ONLY: nothing but the loopback address listens.
+    LET_IN: our own packet filter accepts what is sent to the port.
+    """
 
     REACHABLE = "reachable"
     LOCAL_ONLY = "local-only"
     ALLOWED = "allowed"
     NOT_OPEN = "not-open"
+    # Of the machine that we stand on:
+    FREE = "free"
+    LOOPBACK_ONLY = "loopback-only"
+    LET_IN = "let-in"
+
+
+_OF_OURSELVES = frozenset({Expect.FREE, Expect.LOOPBACK_ONLY, Expect.LET_IN})
 
 
 class Outcome(Word):
@@ -101,6 +122,7 @@ class Finding(Word):
     OCCUPIED = "occupied"
     UNEXPECTED_OPEN = "unexpected-open"
     OPEN_TO_OTHERS = "open-to-others"
+    EPHEMERAL = "ephemeral"
     EXPOSED = "exposed"
     NO_HOST = "no-host"
     WRONG_RESPONDER = "wrong-responder"
@@ -470,6 +492,14 @@ class Sweep:
         return str(self.kind)
 
 
+class Own(Word):
+    """What is looked at of the machine that we stand on: nothing, its ports as well, or its ports and nothing else."""
+
+    NOTHING = "nothing"
+    ALSO = "also"
+    ONLY = "only"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Everything that planning needs, complete: names resolved, roles and features checked.
@@ -483,6 +513,8 @@ class Scope:
         other_hosts: hosts of the site that were not chosen as targets; flows begin at them all the same.
         left_out: what resolving the hosts already had to leave out.
         secrets: which of the Secrets were given, by field name.
+        stand_ins: stand-ins are said to be up at the targets, and we have their key.
+        own: what is looked at of the machine that we stand on.
     """
 
     documents: tuple[Document, ...]
@@ -500,6 +532,8 @@ class Scope:
     other_hosts: tuple[Host, ...] = ()
     left_out: tuple[NotPlanned, ...] = ()
     secrets: frozenset[str] = frozenset()
+    stand_ins: bool = False
+    own: Own = Own.NOTHING
 
     @property
     def all_hosts(self) -> tuple[Host, ...]:
@@ -526,6 +560,7 @@ class Check:
         host: the target host's name; `address` and `family` are None when its name has no address.
         role: the target's roles as a person would say them.
         port: None for a protocol without ports.
+        range: the range that the port was drawn from, when it stands for a range of which some ports are used.
         services: what should be there, of all rows merged into this check; `units` what runs them.
         documents: ids of those rows' documents; empty for ports asked for by hand.
         answers: whether a healthy service answers our probe, with the secrets that we were given.
@@ -564,6 +599,12 @@ class Check:
     known_as: tuple[str, ...] = ()
     probe: Probe | None = None
     unmeasured: Unmeasured | None = None
+    range: Ports | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """It is about the machine that we stand on, and nothing is sent for it."""
+        return self.expect in _OF_OURSELVES
 
     @property
     def port_text(self) -> str:
@@ -659,6 +700,58 @@ class Plan:
 # ------------------------------------------------------------------------------------------------- results
 
 
+class Sight(Word):
+    """How the port of a check looks in the light of what the stand-ins say."""
+
+    NONE = "no stand-in is asked about it"
+    ECHO = "our stand-in at this host answered"
+    OTHER_HOST = "a stand-in answered that is not this host's"
+    OTHER_PORT = "our stand-in at this host answered, at another port"
+    CLOSES = "accepted without a token, like every open port of this host, and no stand-in of it was heard"
+    LISTENING = "our stand-in listens there, and did not answer"
+    HELD = "in use by somebody else, says our stand-in"
+    UNABLE = "our stand-in could not open it"
+    UNOPENED = "our stand-in there was not started for it"
+    UNREPORTED = "our stand-in answered at other ports, and did not say whether it opened this one"
+    CUT_SHORT = "the run ended before the stand-ins were heard"
+    ABSENT = "no stand-in of this host was heard"
+
+    @property
+    def is_heard(self) -> bool:
+        """A stand-in of the right host said something."""
+        return self in _HEARD
+
+
+_HEARD = frozenset(
+    {Sight.ECHO, Sight.OTHER_PORT, Sight.LISTENING, Sight.HELD, Sight.UNABLE, Sight.UNOPENED, Sight.UNREPORTED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the stand-ins say of one check, made in portcheck.stand_ins.
+
+    Attributes:
+        echo: the token that came back.
+        who: who answered in the host's place, in words.
+        holder: who has the port, as this host's stand-in sees it.
+        detail: why the stand-in could not open it.
+        arrived: the question arrived at the stand-in, and its answer did not arrive here.
+        translated: the address at which it arrived, when that is another one than was asked, and the host is right.
+    """
+
+    sight: Sight = Sight.NONE
+    echo: Echo | None = None
+    who: str | None = None
+    holder: Holder | None = None
+    detail: str | None = None
+    arrived: bool = False
+    translated: str | None = None
+
+
+NOT_SEEN = Seen()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A check, what was observed, and what that means; of a sweep, often of many ports at once.
@@ -670,6 +763,7 @@ class Verdict:
             are then those of the first. Empty for a check by itself.
         known_for: of an open port that nobody asked for: what is known to use it, None when nothing is.
         phase: whose rules it was judged by: those of the installed one for what exists before the install.
+        seen: what the stand-ins say of it.
     """
 
     check: Check
@@ -682,6 +776,7 @@ class Verdict:
     alike: Sequence[int] = ()
     known_for: str | None = None
     phase: Phase = Phase.INSTALLED
+    seen: Seen = NOT_SEEN
 
     @property
     def count(self) -> int:
@@ -702,7 +797,7 @@ class Verdict:
     @property
     def asked(self) -> bool:
         """Whether anything was sent for it."""
-        return self.check.probe is not None and self.finding is not Finding.NOT_TESTED
+        return self.check.probe is not None and not self.check.is_own and self.finding is not Finding.NOT_TESTED
 
     @property
     def unprovable(self) -> bool:
@@ -807,6 +902,8 @@ class Selection:
         udp_budget_s: how long one address is asked over UDP while it, or a router, limits its ICMP errors.
         verify: open TCP ports were asked what they speak.
         secrets: which of the Secrets were given, by field name; never their values.
+        stand_ins: a key of stand-ins was given.
+        local: this machine's own ports are looked at, and nothing else.
     """
 
     targets: tuple[str, ...] = ()
@@ -829,6 +926,17 @@ class Selection:
     udp_budget_s: float = 20.0
     verify: bool = False
     secrets: tuple[str, ...] = ()
+    stand_ins: bool = False
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeardStandIn:
+    """A stand-in that told what it opened, and where it was asked."""
+
+    host: str
+    address: str
+    report: StandInReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -840,6 +948,7 @@ class Run:
         verdicts: one for each check, or for all swept ports of an address that answered alike.
         interrupted: the signal or "deadline" that ended it early, None when it ran to its end.
         warnings: about waivers and the like; one sentence each.
+        stand_ins: those that told what they opened.
     """
 
     version: str
@@ -856,6 +965,7 @@ class Run:
     summary: Summary
     answer: Answer
     warnings: tuple[str, ...] = ()
+    stand_ins: tuple[HeardStandIn, ...] = ()
 
 
 # --------------------------------------------------------------------------------------------------- site

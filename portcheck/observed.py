@@ -6,11 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_ALIVE,
     ICMP_MUTE,
+    IN_EPHEMERAL_RANGE,
     NEEDS_SOURCE_PORT_68,
+    OTHER_WITHOUT_TOKEN,
     OWN_ROUTE_LOST,
     REPLIED_FROM,
+    RESERVED,
+    SILENT_WITHOUT_TOKEN,
     WINDOW_STAYS_ZERO,
     Observation,
     PortState,
@@ -18,13 +23,18 @@ from portcheck.engine.probe import (
     Transport,
 )
 from portcheck.facts import Facts
-from portcheck.model import LOOPBACK, Answers, Check, Expect, Family
+from portcheck.holding import UNNAMED, holders, who_holds
+from portcheck.model import LOOPBACK, NOT_SEEN, Answers, Check, Expect, Family, Seen, Sight
 from portcheck.ports import format_by_transport
+from portcheck.printable import printable
 from portcheck.protocols import titles, why_silent
 from portcheck.wording import listed, plural
 
 _KNOWN_AS = 4
 """Services that are named for an unexpected port; Windows has forty on 135."""
+_WILDCARDS = frozenset({"0.0.0.0", "::"})
+NO_RULES = "no-rules"
+"""Detail of rules-accept: there are no rules at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,12 @@ _UDP_SENTENCES: Mapping[Reason, str] = {
 }
 """Where another sentence is true without a connection."""
 
+_OWN_SENTENCES: Mapping[Reason, str] = {
+    Reason.LOCAL_ERROR: "This machine could not tell: {detail}.",
+    Reason.NEEDS_PRIVILEGE: "This process may not look at it: {detail}.",
+}
+"""Where another sentence is true of the machine that we stand on."""
+
 _UNREACHABLE_SENTENCES: Mapping[Reason, str] = {
     Reason.ARP_FAILURE: "Nobody on this network segment answers for {host} (ARP or neighbour discovery failed){gone}: "
     "it is down, or has another address.",
@@ -134,17 +150,24 @@ def stays_here(check: Check, observation: Observation) -> bool:
 
     To an address of its own the kernel sends from the very same.
     """
+    if check.is_own:
+        return True
     ours = (attempt.source_address for attempt in observation.attempts)
     return check.address is not None and check.address in (*LOOPBACK.values(), *ours)
 
 
 def fields(
-    check: Check, observation: Observation, facts: Facts, secrets: frozenset[str] = frozenset()
+    check: Check,
+    observation: Observation,
+    facts: Facts,
+    secrets: frozenset[str] = frozenset(),
+    seen: Seen = NOT_SEEN,
 ) -> dict[str, str]:
     """Everything that a sentence may name.
 
     Args:
         secrets: those that were given, by field name of Secrets.
+        seen: what the stand-ins say of it.
     """
     address = check.address or check.host
     host = check.host if check.host == address else f"{check.host} ({address})"
@@ -179,6 +202,7 @@ def fields(
         "known_as": f"; the documents have it for {listed(check.known_as, _KNOWN_AS)}" if check.known_as else "",
     }
     found |= _reply(check, observation) | _inference(observation) | _somebody_between(observation)
+    found |= _stand_in(check, observation, seen) | _own_port(observation, seen)
     found["says_closed"] = words.says_closed.format_map(found)
     unreachable = _DEAD_ROUTER if by_dead_router(observation) else _UNREACHABLE_SENTENCES.get(observation.reason, "")
     found["unreachable"] = unreachable.format_map(found)
@@ -220,6 +244,62 @@ def _or_dropped(check: Check) -> str:
     if check.transport is Transport.ICMP:
         return "This system's own firewall may drop echo requests: blocked there, or on the way"
     return "This system stays silent when nothing listens: blocked, or not listening"
+
+
+# ------------------------------------------------------------------------------------ stand-ins and holders
+
+_WITHOUT_TOKEN = {
+    CLOSED_WITHOUT_TOKEN: "closed it without a token",
+    SILENT_WITHOUT_TOKEN: "stayed silent, without a token",
+    OTHER_WITHOUT_TOKEN: "sent something that is no token",
+}
+"""What an open port did that was asked for a stand-in's token, by detail."""
+
+
+def _stand_in(check: Check, observation: Observation, seen: Seen) -> dict[str, str]:
+    """How a sentence tells what stand-ins say."""
+    who = printable(seen.who or "somebody", 200)
+    unable = f" ({printable(seen.detail, 200)})" if seen.detail else ""
+    unheard = {
+        Sight.ABSENT: f"no stand-in of {check.host} was heard",
+        Sight.UNOPENED: f"our stand-in on {check.host} was not started for this port",
+        Sight.CUT_SHORT: f"the run ended before a stand-in on {check.host} was heard",
+        Sight.UNREPORTED: f"our stand-in on {check.host} did not say whether it opened this port",
+    }
+    return {
+        "who": f"{who[:1].upper()}{who[1:]}",
+        "translated": _translated(observation, seen),
+        "without_token": _WITHOUT_TOKEN.get(observation.detail or "", _WITHOUT_TOKEN[OTHER_WITHOUT_TOKEN]),
+        "unable": f"; our stand-in there could not open this port{unable}" if seen.sight is Sight.UNABLE else "",
+        "no_stand_in": unheard.get(seen.sight, ""),
+        "arrived_port": f"{seen.echo.port}" if seen.echo is not None else "",
+    }
+
+
+def _translated(observation: Observation, seen: Seen) -> str:
+    """Which addresses changed on the way."""
+    arrived = f"; the question arrived at {seen.translated}" if seen.translated else ""
+    came_from = observation.translated_source
+    origin = f"{' and' if arrived else '; the question'} came from {came_from}" if came_from else ""
+    return f"{arrived}{origin} there: addresses are translated on the way" if arrived or origin else ""
+
+
+def _own_port(observation: Observation, seen: Seen) -> dict[str, str]:
+    """How a sentence names who has a port, and what the kernel may do with it."""
+    detail = observation.detail or ""
+    addresses = list(dict.fromkeys(holder.address for holder in observation.holders if not holder.connected))
+    wide = any(address in _WILDCARDS for address in addresses)
+    bound = printable(", ".join(addresses), 200)
+    who = who_holds(holders(observation, seen))
+    return {
+        "holder": f"{who[:1].upper()}{who[1:]}" if who.startswith(UNNAMED) else who,
+        "bound": f" on {bound}" if bound and not wide else "",
+        "bound_to": f"every address ({bound})" if wide else bound,
+        "reserved": ", and reserved for a server" if detail == RESERVED else "",
+        "ephemeral": detail.removeprefix(IN_EPHEMERAL_RANGE),
+        "may_be_stand_in": detail,
+        "no_rules": ": it has no rules" if detail == NO_RULES else "",
+    }
 
 
 # ------------------------------------------------------------------------------------------------- silence
@@ -352,6 +432,8 @@ def _somebody_between(observation: Observation) -> dict[str, str]:
 def _unknown_sentence(check: Check, observation: Observation) -> str:
     reason = observation.reason
     general = _UNKNOWN_SENTENCES.get(reason, "Not measured.")
+    if check.is_own:
+        return _OWN_SENTENCES.get(reason, general)
     if check.transport is not Transport.TCP:
         general = _UDP_SENTENCES.get(reason, general)
     return _REFINED_SENTENCES.get((reason, observation.detail), general)

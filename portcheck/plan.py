@@ -28,6 +28,8 @@ from portcheck.model import (
     Listen,
     NamedPorts,
     NotPlanned,
+    Own,
+    Phase,
     Plan,
     Ports,
     Provenance,
@@ -40,6 +42,8 @@ from portcheck.model import (
     role_label,
     role_labels,
 )
+from portcheck.own_checks import own_checks
+from portcheck.role_ports import sampled_ranges
 from portcheck.rows import Row, all_rows, inactive_rows, including
 from portcheck.wording import listed
 
@@ -74,6 +78,8 @@ class _Want:
     """What the documents have on an unexpected port, for whatever host."""
     by_hand: list[str] = field(default_factory=list)
     """Service names given on the command line; a nameless port adds an empty one."""
+    range: Ports | None = None
+    """What the port was drawn from, when it stands for a range of which some ports are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,10 @@ def _is_itself(scope: Scope, host: Host) -> bool:
 def _checks_of(
     scope: Scope, rows: Sequence[Row], swept: Swept, peers: frozenset[str], host: Host
 ) -> Iterator[Check | SweptPorts]:
+    if host.name == scope.vantage.host:
+        yield from own_checks(scope, host)
+    if scope.own is Own.ONLY:
+        return
     if not _is_itself(scope, host):
         # What a user asks of her hosts is not asked of the DNS server that they use, unless she named it.
         extra = scope.extra if not host.external or host.name in scope.chosen else ()
@@ -115,7 +125,7 @@ def _checks_of(
         for address in host.endpoints:
             yield from _checks(scope, host, address, wants, sweeps)
         return
-    inside = _asked_inside(rows, host)
+    inside = _asked_inside(scope, rows, host)
     loopback = _loopback(host)
     own: tuple[Address, ...] = ()
     if not scope.whole_site:
@@ -158,8 +168,13 @@ def _asked(scope: Scope, rows: Iterable[Row], host: Host) -> list[Asked]:
     return [(row, _expect(row)) for row in rows if row.concerns(host) and row.starts_at(scope.vantage)]
 
 
-def _asked_inside(rows: Iterable[Row], host: Host) -> list[Asked]:
-    """A service for localhost alone is seen from inside its host, on the loopback address."""
+def _asked_inside(scope: Scope, rows: Iterable[Row], host: Host) -> list[Asked]:
+    """A service for localhost alone is seen from inside its host, on the loopback address.
+
+    Before the install all that there is to know of it is whether its port is free, and of that our kernel tells more.
+    """
+    if scope.own is not Own.NOTHING and scope.phase is Phase.PREINSTALL:
+        return []
     return [
         (row, Expect.REACHABLE if row.in_use else Expect.ALLOWED)
         for row in rows
@@ -169,13 +184,32 @@ def _asked_inside(rows: Iterable[Row], host: Host) -> list[Asked]:
 
 def _wants(scope: Scope, asked: Iterable[Asked], extra: Iterable[NamedPorts]) -> dict[Key, _Want]:
     wants: dict[Key, _Want] = {}
-    for row, expect in asked:
+    rows = list(asked)
+    for row, expect in rows:
         _add_row(wants, scope, row, expect)
     for named in extra:
         for key in _keys(named.ports, scope):
             want = _join(wants, key, Expect.REACHABLE)
             want.by_hand.append(named.service or "")
+    if _ranges_are_paths(scope):
+        _add_samples(wants, scope, (row for row, expect in rows if expect is Expect.REACHABLE))
     return wants
+
+
+def _ranges_are_paths(scope: Scope) -> bool:
+    """Only a stand-in listens where nobody has to: without one nothing in a range can be expected to answer."""
+    return scope.stand_ins and scope.phase is Phase.PREINSTALL
+
+
+def _add_samples(wants: dict[Key, _Want], scope: Scope, rows: Iterable[Row]) -> None:
+    """A few ports of each range; one that is asked for by itself is that, and no sample."""
+    single = frozenset(wants)
+    coming = (row for row in rows if not row.expectation.present_before_install)
+    for row, ports, samples in sampled_ranges(scope, coming):
+        for port in samples:
+            if (key := (ports.transport, port)) not in single:
+                want = wants.setdefault(key, _Want(Expect.REACHABLE, range=ports))
+                want.rows.append(row)
 
 
 def _expect(row: Row) -> Expect:
@@ -391,6 +425,7 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         known_as=want.known_as,
         probe=probe,
         unmeasured=unmeasured,
+        range=want.range,
     )
 
 
@@ -493,6 +528,10 @@ def _provenance(rows: list[Row]) -> tuple[Provenance, ...]:
 
 
 def _not_planned(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
+    if scope.own is Own.ONLY:
+        yield from inactive_rows(scope)
+        yield from scope.left_out
+        return
     yield from flows_that_start_elsewhere(scope, rows)
     if scope.whole_site:
         yield from _roles_without_host(scope, rows)
@@ -548,6 +587,8 @@ def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     for row in rows:
         if row.expectation.listen is Listen.SOME and any(row.concerns(host) for host in scope.hosts):
             asked = [ports for ports in row.expectation.ports if scope.asks_for(ports.transport)]
+            if _ranges_are_paths(scope) and row.starts_at(scope.vantage) and not row.local_only and row.in_use:
+                continue  # Checked, by samples.
             for ports in asked:
                 services.setdefault(ports, {})[row.expectation.service] = None
             if row.starts_at(scope.vantage) and not row.local_only:

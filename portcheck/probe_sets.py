@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from portcheck.engine.probe import Answered, Observation, PortState, ProbeSet, Transport
 from portcheck.measured import Endpoint, Measured, endpoint, first_probe
-from portcheck.model import Expect, Plan, Ports
+from portcheck.model import Check, Expect, Phase, Plan, Ports
 from portcheck.protocols import asked_in
 
 _DECOYS = 2
@@ -31,6 +31,7 @@ class _Asked:
     speaks: dict[int, dict[str, None]] = field(default_factory=dict)
     swept: list[range] = field(default_factory=list)
     offered: set[Ports] = field(default_factory=set)
+    stand_ins: set[int] = field(default_factory=set)
 
     def in_bulk(self) -> set[int]:
         return set[int]().union(*self.swept) - self.of_checks
@@ -83,6 +84,7 @@ class AskedPort:
         speaks: the protocols to ask in, names of portcheck.protocols; empty when nobody knows one.
         expected: a service should be there; of a swept port nobody knows whose it is.
         in_bulk: as in Question.
+        stand_in: a stand-in of ours may be there.
     """
 
     transport: Transport
@@ -90,6 +92,14 @@ class AskedPort:
     speaks: tuple[str, ...]
     expected: bool
     in_bulk: bool = False
+    stand_in: bool = False
+
+
+def awaits_stand_in(plan: Plan, check: Check) -> bool:
+    """Whether a stand-in of ours may listen there: where something has yet to be installed, for whomever."""
+    named = check.expect is not Expect.NOT_OPEN or bool(check.named_for)
+    yet_to_come = plan.scope.phase is Phase.PREINSTALL and not check.present
+    return yet_to_come and named and check.port is not None and not check.is_own
 
 
 def asked_without_connection(
@@ -106,7 +116,16 @@ def asked_without_connection(
             singly, in_bulk = _left(where, asked, evidence, kept)
             for port in sorted(singly | in_bulk):
                 speaks = tuple(asked.speaks.get(port, ())) or asked_in((), where[2], port)
-                ports.append(AskedPort(where[2], port, speaks, port in asked.speaks, port in in_bulk))
+                ports.append(
+                    AskedPort(
+                        transport=where[2],
+                        port=port,
+                        speaks=speaks,
+                        expected=port in asked.speaks,
+                        in_bulk=port in in_bulk,
+                        stand_in=port in asked.stand_ins,
+                    )
+                )
         if ports:
             yield address, source_address, ports
 
@@ -124,7 +143,7 @@ def _canaries(kept: Measured, where: Endpoint) -> tuple[tuple[int, PortState], .
 def transports(plan: Plan) -> frozenset[Transport]:
     """What carries the probes of a plan."""
     checks = (*plan.checks, *(sweep.first for sweep in plan.sweeps))
-    return frozenset(check.transport for check in checks if check.probe is not None)
+    return frozenset(check.transport for check in checks if check.probe is not None and not check.is_own)
 
 
 def ports_by_address(plan: Plan, *, connected: bool = True) -> dict[str, int]:
@@ -154,15 +173,18 @@ def of_plan(plan: Plan, answers: Iterable[Answered]) -> Iterator[Answered]:
 def _by_endpoint(plan: Plan) -> dict[Endpoint, _Asked]:
     offers = {host.name: host.offers for host in plan.scope.hosts}
     asked: dict[Endpoint, _Asked] = {}
-    for check in (*plan.checks, *(sweep.first for sweep in plan.sweeps)):
+    checks = [check for check in plan.checks if not check.is_own]
+    for check in (*checks, *(sweep.first for sweep in plan.sweeps)):
         if check.probe is not None:
             asked.setdefault(endpoint(check.probe), _Asked()).offered.update(offers.get(check.host, ()))
-    for check in plan.checks:
+    for check in checks:
         if check.probe is not None:
             of_endpoint = asked[endpoint(check.probe)]
             of_endpoint.of_checks.add(check.probe.port)
             if check.expect is not Expect.NOT_OPEN:
                 of_endpoint.speaks.setdefault(check.probe.port, {}).update(dict.fromkeys(check.speaks))
+            if plan.scope.stand_ins and awaits_stand_in(plan, check):
+                of_endpoint.stand_ins.add(check.probe.port)
     for sweep in plan.sweeps:
         if (probe := sweep.first.probe) is not None:
             asked[endpoint(probe)].swept.extend(sweep.ports)

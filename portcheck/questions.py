@@ -8,12 +8,24 @@ from __future__ import annotations
 import secrets
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import overload
 
 from portcheck.engine.addresses import source_towards
-from portcheck.engine.probe import Answered, DatagramSet, Observation, Probe, Question, Tally, Transport
+from portcheck.engine.probe import (
+    Answered,
+    DatagramSet,
+    Echo,
+    Observation,
+    Probe,
+    Question,
+    Reason,
+    Reply,
+    Tally,
+    Transport,
+)
+from portcheck.engine.token import NONCE_BYTES, RUN_BYTES, read_echo, request
 from portcheck.measured import Measured
 from portcheck.model import Plan, Secrets
 from portcheck.probe_sets import AskedPort, asked_without_connection
@@ -24,6 +36,24 @@ _UNSPECIFIED = {False: "0.0.0.0", True: "::"}
 
 
 _NO_SECRETS = Secrets()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shared:
+    """What this run shares with the stand-ins; `run` is how they tell its questions from another's."""
+
+    key: bytes
+    run: bytes
+
+    def request(self, transport: Transport, port: int) -> bytes:
+        """A question that only a stand-in of ours answers."""
+        return request(self.key, self.run, secrets.token_bytes(NONCE_BYTES), transport, port)
+
+
+def new_shared(key: bytes) -> Shared:
+    """For one run."""
+    return Shared(key, secrets.token_bytes(RUN_BYTES))
+
 
 _Spoken = tuple[str | None, Question]
 """What is asked in one protocol, and that protocol."""
@@ -73,13 +103,18 @@ class Questions:
     Args:
         kept: what is known already and not asked again.
         evidence: swept ports too are to be reported singly.
+        stand_ins: what our stand-ins are asked with, None when there are none.
     """
 
-    def __init__(self, plan: Plan, given: Secrets, kept: Measured, *, evidence: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, given: Secrets, kept: Measured, *, evidence: bool = False, stand_ins: Shared | None = None
+    ) -> None:
         self._plan = plan
         self._given = given
         self._kept = kept
         self._evidence = evidence
+        self._stand_ins = stand_ins
+        self._tokens: dict[Probe, bytes] = {}
         self._open: dict[Probe, list[_Spoken]] = {}
         self._answered: list[tuple[Observation, list[_Spoken]]] = []
 
@@ -99,8 +134,14 @@ class Questions:
         target = Target(address, port.port, source, given, secrets.token_bytes)
         names: tuple[str | None, ...] = port.speaks or (None,)
         made = [(name, question(name, port.transport, target, in_bulk=port.in_bulk)) for name in names]
-        self._open[Probe(address, port.transport, port.port, source_address)] = made
-        return _merged([each for _, each in made])
+        probe = Probe(address, port.transport, port.port, source_address)
+        self._open[probe] = made
+        merged = _merged([each for _, each in made])
+        if self._stand_ins is None or not port.stand_in or port.transport is not Transport.UDP:
+            return merged
+        self._tokens[probe] = token = self._stand_ins.request(port.transport, port.port)
+        # The stand-in is asked first. Whoever else has the port may only answer in its own protocol.
+        return replace(merged, payloads=(token, *merged.payloads, token))
 
     def take(self, answered: Answered) -> None:
         """Keep of an answer what is needed to read it."""
@@ -118,10 +159,17 @@ class Questions:
         for observation, asked in self._answered:
             reply = observation.reply
             assert reply is not None, "only what has a reply was kept"
+            if (echo := self._echo(observation.probe, reply)) is not None:
+                yield replace(observation, reason=Reason.ECHO_TOKEN, reply=None, echo=echo)
+                continue
             readings = [read(name, each, reply) for name, each in asked]
             said = next((reading for reading in readings if reading.protocol is not None), readings[0])
             yield replace(observation, reply=None, answer=said.text, speaks=said.protocol)
         self._answered.clear()
+
+    def _echo(self, probe: Probe, reply: Reply) -> Echo | None:
+        sent = self._tokens.get(probe)
+        return None if sent is None or self._stand_ins is None else read_echo(self._stand_ins.key, sent, reply.data)
 
 
 def _source_towards(address: str) -> str | None:

@@ -10,7 +10,7 @@ import asyncio
 import math
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,19 +22,31 @@ from portcheck.answer import answer
 from portcheck.diagnosis import diagnose
 from portcheck.engine.descriptors import raise_descriptor_limit
 from portcheck.engine.pace import Pace, Speed
-from portcheck.engine.probe import Answered, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.probe import OWN_HOST, OWN_RULES, Answered, Observation, PortState, Probe, Reason, Transport
 from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
 from portcheck.measured import Measured
-from portcheck.model import Check, Finding, Gap, Plan, Run, Secrets, Selection, Unexpected, Verdict
+from portcheck.model import (
+    Check,
+    Finding,
+    Gap,
+    HeardStandIn,
+    Plan,
+    Run,
+    Secrets,
+    Selection,
+    Unexpected,
+    Verdict,
+)
+from portcheck.own_checks import sources_of
 from portcheck.probe_sets import of_plan, probe_sets, transports
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
 from portcheck.wording import plural
 
 if TYPE_CHECKING:
-    from portcheck.questions import Questions
+    from portcheck.questions import Questions, Shared
 
 Progress = Callable[[int], None]
 """Called now and then with the number of ports that are decided so far; it may go down when contact is lost."""
@@ -68,6 +80,7 @@ def execute(
     tell: Tell = _ignore,
     known_for: KnownFor = _nothing_known,
     secrets_given: Secrets = _NO_SECRETS,
+    stand_in_key: bytes | None = None,
     kept: Iterable[Answered] = (),
     stop_signals: tuple[signal.Signals, ...] = (),
 ) -> Run:
@@ -77,13 +90,22 @@ def execute(
         timing: None for that of the selection's speed.
         seed: order of the ports; None for a new one. It is part of the run.
         secrets_given: what makes services answer that are silent to strangers; those that the plan's scope names.
+        stand_in_key: shared with the stand-ins at the targets; given exactly when the plan's scope has them.
         known_for: asked for each port that is open and that nobody asked for, after the measurement.
         kept: what an earlier run measured and is not asked again; what the plan does not ask for is dropped.
         stop_signals: signals that end the run early: what was not decided by then is unknown. Main thread only.
     """
     seed = secrets.randbelow(2**32) if seed is None else seed
     measured = Measured(of_plan(plan, kept))
-    measuring = partial(measure, seed=seed, timing=timing, secrets_given=secrets_given, progress=progress, tell=tell)
+    measuring = partial(
+        measure,
+        seed=seed,
+        timing=timing,
+        secrets_given=secrets_given,
+        stand_in_key=stand_in_key,
+        progress=progress,
+        tell=tell,
+    )
     remarks: list[str] = []
 
     async def measure_until(stop: asyncio.Future[Reason]) -> None:
@@ -97,6 +119,7 @@ def execute(
     finished = datetime.now(UTC)
     # What came too late to leave anything undone ended nothing.
     undone = any(answered.reason in (Reason.INTERRUPTED, Reason.DEADLINE) for answered in measured)
+    undone = undone or not measured.heard_out
     interrupted = ended_by if undone else None
     try:
         return conclude(
@@ -154,12 +177,22 @@ def conclude(
             scope.vantage,
             {d.id: d.title for d in scope.documents},
             scope.secrets,
-            selection.udp_budget_s,
+            selection,
         ),
         summary=summary,
         answer=answer(verdicts, summary, plan.scope.phase, _ranges_not_tested(plan)),
         warnings=(*warnings, *remarks),
+        stand_ins=tuple(_heard(plan, measured, verdicts)),
     )
+
+
+def _heard(plan: Plan, measured: Measured, verdicts: Iterable[Verdict]) -> Iterator[HeardStandIn]:
+    """Not those that answered in the place of a host."""
+    right = {verdict.check.host for verdict in verdicts if verdict.seen.sight.is_heard}
+    for host in plan.scope.hosts:
+        for address in host.addresses if host.name in right else ():
+            for report in measured.reports.get(address.ip, ()):
+                yield HeardStandIn(host.name, address.ip, report)
 
 
 def _ranges_not_tested(plan: Plan) -> int:
@@ -213,6 +246,7 @@ async def measure(
     seed: int,
     timing: TcpTiming | None = None,
     secrets_given: Secrets = _NO_SECRETS,
+    stand_in_key: bytes | None = None,
     progress: Progress = _ignore,
     tell: Tell = _ignore,
 ) -> tuple[str, ...]:
@@ -221,7 +255,16 @@ async def measure(
     Returns:
         What the reader has to know of it beside the answers, one sentence each.
     """
+    remarks = look_at_ourselves(plan, measured)
     pace = Pace(Speed(selection.speed), selection.max_rate)
+    shared: Shared | None = None
+    if stand_in_key is not None:
+        from portcheck.echoes import recognise_our_own
+        from portcheck.questions import new_shared
+
+        shared = new_shared(stand_in_key)
+        await recognise_our_own(measured, shared, stop, pace)
+    remarks += of_whom_nothing_is_seen(measured)
     of_tcp, of_others = _summed(progress)
     parts: list[Coroutine[None, None, None]] = []
     carried = transports(plan)
@@ -243,7 +286,7 @@ async def measure(
         from portcheck.engine.datagram import DatagramEngine, DatagramTiming
         from portcheck.questions import Questions
 
-        questions = Questions(plan, secrets_given, measured, evidence=selection.evidence)
+        questions = Questions(plan, secrets_given, measured, evidence=selection.evidence, stand_ins=shared)
         of_budget = DatagramTiming(budget_s=selection.udp_budget_s)
         take = partial(_take, measured, questions)
         others = DatagramEngine(of_budget, take, pace=pace, seed=seed, progress=of_others, tell=tell)
@@ -251,7 +294,53 @@ async def measure(
     await _together(parts)
     for observation in questions.read() if questions is not None else ():
         measured.refine(observation)
-    return await _verify(plan, measured, stop, pace) if selection.verify else ()
+    if shared is not None:
+        from portcheck.echoes import hear_stand_ins
+
+        await hear_stand_ins(plan, measured, shared, stop, pace)
+    if selection.verify:
+        remarks += await _verify(plan, measured, stop, pace)
+    return remarks
+
+
+def look_at_ourselves(plan: Plan, measured: Measured) -> tuple[str, ...]:
+    """What this machine's kernel and packet filter say for the checks of its own ports; nothing is sent.
+
+    Returns:
+        What they do not show, one sentence each.
+    """
+    probes = [check.probe for check in plan.checks if check.is_own and check.probe is not None]
+    if not probes:
+        return ()
+    from portcheck.engine.own_ports import look_at_own_ports
+    from portcheck.engine.own_rules import look_at_own_rules
+
+    scope = plan.scope
+    host = next(host for host in scope.hosts if host.name == scope.vantage.host)
+    addresses = tuple(address.ip for address in host.addresses)
+    remarks: list[str] = []
+    if asked := [probe for probe in probes if probe.address == OWN_HOST]:
+        ports = look_at_own_ports(asked, addresses)
+        remarks.extend(ports.remarks)
+        for observation in ports.observations:
+            measured.take(observation)
+    if asked := [probe for probe in probes if probe.address == OWN_RULES]:
+        rules = look_at_own_rules(asked, sources_of(scope, host), addresses)
+        remarks.extend(rules.remarks)
+        for observation in rules.observations:
+            measured.take(observation)
+    return tuple(remarks)
+
+
+def of_whom_nothing_is_seen(measured: Measured) -> tuple[str, ...]:
+    """The holders of our own ports that stayed unknown, in a sentence."""
+    own = [seen for seen in measured if isinstance(seen, Observation) and seen.probe.address == OWN_HOST]
+    if not own:
+        return ()
+    from portcheck.engine.own_ports import remark_on_unnamed
+
+    remark = remark_on_unnamed(own)
+    return () if remark is None else (remark,)
 
 
 def _take(measured: Measured, questions: Questions, answered: Answered) -> None:

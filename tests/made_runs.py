@@ -8,15 +8,23 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_ALIVE,
     ICMP_MUTE,
+    IN_EPHEMERAL_RANGE,
     NEEDS_SOURCE_PORT_68,
+    OTHER_WITHOUT_TOKEN,
     REPLIED_FROM,
     Attempt,
+    Echo,
+    Holder,
     Observation,
     PortState,
     Probe,
     Reason,
+    Standing,
+    StandInPort,
+    StandInReport,
     Tally,
     Transport,
 )
@@ -32,6 +40,7 @@ from portcheck.model import (
     NamedPorts,
     NotCheckable,
     NotPlanned,
+    Own,
     Phase,
     Plan,
     Provenance,
@@ -148,6 +157,70 @@ def unknown(reason: Reason, detail: str | None = None) -> Answer:
     return lambda probe: Observation(probe, PortState.UNKNOWN, reason, detail=detail)
 
 
+OWN_ADDRESS = "10.0.0.11"
+
+
+def echoed_by(name: str, *, peer: str = OWN_ADDRESS, arrived_at: str | None = None, stated: bool = True) -> Answer:
+    """A stand-in of this name answers with its token; every name has a network stack of its own."""
+
+    def answer(probe: Probe) -> Observation:
+        at = arrived_at or probe.address
+        echo = Echo(stack_of(name), name, stated, at, probe.port, peer, 40001)
+        tries = (Attempt(0.0, 0.001, 40001, 1, "syn-ack", OWN_ADDRESS),)
+        return Observation(probe, PortState.OPEN, Reason.ECHO_TOKEN, tries, rtt_ms=1.25, echo=echo)
+
+    return answer
+
+
+def stack_of(name: str) -> str:
+    return name.encode().hex().rjust(16, "0")
+
+
+def accepted_without(detail: str) -> Answer:
+    """Accepted, and asked for a token in vain."""
+    return lambda probe: replace(open_port(probe), detail=detail)
+
+
+def reported(
+    name: str,
+    listening: str,
+    held: Mapping[str, Holder] | None = None,
+    unable: str = "",
+    heard: str = "",
+    at: str = "10.0.0.1",
+) -> StandInReport:
+    """What the stand-in of this name says that it opened, and which questions came without their answers."""
+    holders = held or {}
+    ports = [StandInPort(p, n, "0.0.0.0", Standing.LISTENING) for p, n in _each(listening)]
+    ports += [
+        StandInPort(p, n, "0.0.0.0", Standing.IN_USE, who) for text, who in holders.items() for p, n in _each(text)
+    ]
+    lacking = "needs CAP_NET_BIND_SERVICE"
+    ports += [StandInPort(p, n, "0.0.0.0", Standing.NEEDS_PRIVILEGE, detail=lacking) for p, n in _each(unable)]
+    came = tuple((transport, number, at) for transport, number in _each(heard))
+    return StandInReport(stack_of(name), name, True, tuple(ports), came)
+
+
+def _each(text: str) -> list[tuple[Transport, int]]:
+    items = parse_ports(text) if text else ()
+    return [(transport, number) for item in items for transport, number in item.each() if number is not None]
+
+
+def free(probe: Probe, detail: str | None = None) -> Observation:
+    return Observation(probe, PortState.CLOSED, Reason.PORT_FREE, detail=detail)
+
+
+def own(state: PortState, reason: Reason, detail: str | None = None, *holders: Holder) -> Answer:
+    """What the kernel or the packet filter of this machine says of a port of its own."""
+    return lambda probe: Observation(probe, state, reason, detail=detail, holders=holders)
+
+
+def held_by(*holders: Holder) -> Answer:
+    return own(PortState.OPEN, Reason.PORT_HELD, None, *holders)
+
+
+let_in = own(PortState.OPEN, Reason.RULES_ACCEPT)
+
 _TUNNELS = (Transport.GRE, Transport.ESP, Transport.AH)
 _REPLIES: Mapping[Transport, Answer] = {
     Transport.UDP: replied(),
@@ -171,11 +244,19 @@ Answered = Mapping[str, Answer]
 """By what a check id ends with after its source, host first: "m1/ipv4/tcp/5050", or by its host: "m1"."""
 
 
-def made(scope: Scope, answers: Answered | None = None, *, interrupted: str | None = None, **selected: object) -> Run:
+def made(
+    scope: Scope,
+    answers: Answered | None = None,
+    *,
+    interrupted: str | None = None,
+    reports: Mapping[str, StandInReport] | None = None,
+    **selected: object,
+) -> Run:
     """The run of a plan in which what must be reachable is open and the rest is closed, but for `answers`."""
     planned = plan(scope)
     selection = replace(SELECTION, **selected)  # type: ignore[arg-type]
     measured = measured_by_table(planned, answers or {}, selection.evidence)
+    measured.reports.update({address: [report] for address, report in (reports or {}).items()})
     run = conclude(planned, selection, measured, seed=7, started=STARTED, finished=FINISHED, interrupted=interrupted)
     return replace(run, version="1.0", run_id="20261120T080000Z-000000")
 
@@ -203,6 +284,9 @@ def measured_by_table(planned: Plan, answers: Answered, evidence: bool = False) 
         for port in ports:
             probe = Probe(address, port.transport, port.port, source)
             measured.take(by_probe[probe](probe))
+    for check in planned.checks:
+        if check.is_own and check.probe is not None:
+            measured.take(by_probe[check.probe](check.probe))
     return measured
 
 
@@ -224,9 +308,16 @@ def tally_of(listed: Sequence[Observation], ports: bool = False) -> Tally:
 
 
 def _answer(check: Check, answers: Answered) -> Answer:
-    well = open_port if check.expect is Expect.REACHABLE else closed
+    well = _WELL.get(check.expect, closed)
     return answers.get(check.id.partition(">")[2], answers.get(check.host, well))
 
+
+_WELL: Mapping[Expect, Answer] = {
+    Expect.REACHABLE: open_port,
+    Expect.FREE: free,
+    Expect.LOOPBACK_ONLY: held_by(Holder("127.0.0.1", pid=900, process="service")),
+    Expect.LET_IN: let_in,
+}
 
 # ---------------------------------------------------------------------------------------------- the cluster
 
@@ -435,6 +526,104 @@ def before_the_install_over_udp() -> Run:
     return made(scope, {**dict.fromkeys(ids, closed), **others})
 
 
+NEW = document(
+    row("53/udp", "agent", "master", service="DNS"),
+    row("443/tcp", "agent", "master", service="Admin Router"),
+    row("2181/tcp", "agent master", "master", service="ZooKeeper"),
+    row("5050/tcp", "agent master", "master", service="Mesos Master", unit="dcos-mesos-master.service"),
+    row("8080/tcp", "master", "master", service="Marathon"),
+    row("8888/tcp", "localhost", "master", service="Certificate Authority"),
+    row("40000/tcp", "agent", "master", service="Console"),
+    row("49152-65535/tcp", "agent", "master", service="Tasks", listen=Listen.SOME),
+    id="new",
+    title="New Product",
+)
+"""What is to be installed."""
+
+JAVA = Holder("::", pid=812, process="java", uid=997, unit="dcos-mesos-master.service")
+EPHEMERAL = own(PortState.CLOSED, Reason.PORT_FREE, f"{IN_EPHEMERAL_RANGE}32768-60999")
+
+
+def ids_of(scope: Scope, name: str) -> list[str]:
+    """What the checks of a host are called after their source."""
+    return [check.id.partition(">")[2] for check in every_check(plan(scope)) if check.host == name and not check.is_own]
+
+
+def this_machine(answers: Answered, **fields: object) -> Run:
+    """What `check --local` finds on m1."""
+    hosts = cluster(NEW, masters=3, agents=1)
+    scope = site([NEW], hosts, "m1", phase=Phase.PREINSTALL, own=Own.ONLY)
+    return made(replace(scope, **fields), answers)  # type: ignore[arg-type]
+
+
+def local_well() -> Run:
+    return this_machine({})
+
+
+def local_taken() -> Run:
+    """One process has two ports, a connection has one, some lie in the ephemeral range, and rules are in the way."""
+    rule = "table inet filter, chain input, rule handle 7"
+    samples = {f"m1/own/tcp/{n}": EPHEMERAL for n in range(49152, 61000)}
+    return this_machine(
+        {
+            **samples,
+            "m1/own/tcp/5050": held_by(JAVA),
+            "m1/own/tcp/8080": held_by(JAVA, replace(JAVA, address="127.0.0.1")),
+            "m1/own/tcp/2181": own(
+                PortState.OPEN,
+                Reason.PORT_IN_CONNECTION,
+                None,
+                Holder("10.0.0.1", connected=True, pid=5, process="curl"),
+            ),
+            "m1/own/tcp/40000": EPHEMERAL,
+            "m1/own/udp/53": own(PortState.CLOSED, Reason.PORT_UNUSED, "needs CAP_NET_BIND_SERVICE"),
+            "m1/rules/tcp/443": own(PortState.FILTERED, Reason.RULES_DROP, rule),
+            "m1/rules/tcp/5050": own(PortState.FILTERED, Reason.RULES_DROP, rule),
+        }
+    )
+
+
+def with_stand_ins(answers: Answered, reports: Mapping[str, StandInReport]) -> Run:
+    """Stand-ins on all masters that answer everywhere, but for `answers` and as `reports` say."""
+    hosts = cluster(NEW, masters=3, agents=1)
+    scope = site([NEW], hosts, "a1", phase=Phase.PREINSTALL, stand_ins=True)
+    well = {check: echoed_by(name) for name in ("m1", "m2", "m3") for check in ids_of(scope, name)}
+    refused = {f"{name}/ipv4/tcp/8888": closed for name in ("m1", "m2", "m3")}
+    return made(scope, {**well, **refused, **answers}, reports=reports, stand_ins=True)
+
+
+_OPENED = "443,2181,5050,8080,40000,49152-65535/tcp,53/udp"
+
+
+def stand_ins_well() -> Run:
+    return with_stand_ins({}, {f"10.0.0.{n}": reported(f"m{n}", _OPENED) for n in (1, 2, 3)})
+
+
+def stand_ins_broken() -> Run:
+    """Every way in which a path can be broken that a stand-in shows."""
+    others = "443,5050,8080,49152-65535/tcp"
+    reports = {
+        "10.0.0.1": reported("m1", _OPENED, heard="53/udp"),
+        "10.0.0.2": reported("m2", f"{others}", {"2181/tcp": JAVA, "40000/tcp": JAVA}, unable="53/udp"),
+    }
+    scope = site([NEW], cluster(NEW, masters=3, agents=1), "a1", phase=Phase.PREINSTALL, stand_ins=True)
+    return with_stand_ins(
+        {
+            "m1/ipv4/tcp/443": echoed_by("m2"),
+            "m1/ipv4/tcp/2181": closed,
+            "m1/ipv4/tcp/5050": accepted_without(CLOSED_WITHOUT_TOKEN),
+            "m1/ipv4/udp/53": no_reply(),
+            "m2/ipv4/tcp/443": silent,
+            "m2/ipv4/tcp/2181": closed,
+            "m2/ipv4/tcp/40000": accepted_without(OTHER_WITHOUT_TOKEN),
+            "m2/ipv4/udp/53": closed,
+            "m2/ipv4/tcp/5050": echoed_by("m2", peer="192.0.2.9", arrived_at="172.16.0.2"),
+            **dict.fromkeys(ids_of(scope, "m3"), closed),
+        },
+        reports,
+    )
+
+
 SCENARIOS: Mapping[str, Callable[[], Run]] = {
     "healthy": healthy,
     "five-faults": five_faults,
@@ -452,4 +641,8 @@ SCENARIOS: Mapping[str, Callable[[], Run]] = {
     "over-udp": over_udp,
     "behind-one-router": behind_one_router,
     "before-the-install-over-udp": before_the_install_over_udp,
+    "local-well": local_well,
+    "local-taken": local_taken,
+    "stand-ins-well": stand_ins_well,
+    "stand-ins-broken": stand_ins_broken,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from portcheck.answer import answer
 from portcheck.engine.probe import PortState, Reason, Transport
-from portcheck.model import Answers, Expect, Finding, Level, Outcome, Phase, Verdict
+from portcheck.model import Answers, Expect, Finding, Level, Outcome, Phase, Seen, Sight, Verdict
+from portcheck.ports import parse_ports
 from portcheck.verdict import summarise
 from tests.samples import PATIENT, check, observation
 
@@ -31,6 +33,7 @@ KINDS: Mapping[str, Verdict] = {
     "refused": Verdict(check(), CLOSED, R.FAIL, F.REFUSED, ""),
     "no answer": Verdict(check(), SILENT, R.FAIL, F.NO_ANSWER, ""),
     "occupied": Verdict(check(), OPEN, R.FAIL, F.OCCUPIED, ""),
+    "somebody else's": Verdict(check(), OPEN, R.FAIL, F.WRONG_RESPONDER, ""),
     "recommended": Verdict(check(level=Level.RECOMMENDED), CLOSED, R.WARN, F.NOT_LISTENING, ""),
     "unsure": Verdict(check(), SILENT, R.INCONCLUSIVE, F.UNDETERMINED, ""),
     "untested": Verdict(check(), UNASKED, R.INCONCLUSIVE, F.NOT_TESTED, ""),
@@ -108,6 +111,7 @@ SENTENCES: tuple[tuple[dict[str, int], str], ...] = (
     ({"refused": 1, "open": 1}, "FAIL  1 of 2 required flows is refused."),
     ({"no answer": 1, "open": 1}, "FAIL  1 of 2 required flows is unanswered."),
     ({"occupied": 1, "open": 1}, "FAIL  1 of 2 required flows is in use already."),
+    ({"somebody else's": 1, "open": 1}, "FAIL  1 of 2 required flows is answered by somebody else."),
     (
         {"blocked": 2, "not listening": 1, "exposed": 1, "unexpected": 2, "open": 5, "unsure": 1},
         "FAIL  2 of 9 required flows are blocked, 1 is refused because nothing seems to listen, 1 local-only port is "
@@ -210,3 +214,97 @@ def test_a_port_that_is_taken_and_not_required_from_here_is_no_flow() -> None:
     summary = summarise(verdicts, (), interrupted=False, strict=False)
     sentence = answer(verdicts, summary, Phase.PREINSTALL).sentence
     assert sentence == "1 of 2 required flows is in use already, 1 port that the product needs is in use already."
+
+
+# ------------------------------------------------------------------------------------ this machine and no other
+
+SAMPLE: dict[str, Any] = {"expect": E.FREE, "range": parse_ports("49152-65535/tcp")[0], "level": Level.RECOMMENDED}
+OWN: Mapping[str, Verdict] = {
+    "free": Verdict(check(E.FREE), CLOSED, R.PASS, F.OK, ""),
+    "taken": Verdict(check(E.FREE), OPEN, R.FAIL, F.OCCUPIED, ""),
+    "ephemeral": Verdict(check(E.FREE), CLOSED, R.WARN, F.EPHEMERAL, ""),
+    "unknown": Verdict(check(E.FREE), UNASKED, R.INCONCLUSIVE, F.UNDETERMINED, ""),
+    "sample": Verdict(check(**SAMPLE), CLOSED, R.PASS, F.OK, ""),
+    "taken sample": Verdict(check(**SAMPLE), OPEN, R.WARN, F.OCCUPIED, ""),
+    "let in": Verdict(check(E.LET_IN), OPEN, R.PASS, F.OK, ""),
+    "dropped": Verdict(check(E.LET_IN), SILENT, R.FAIL, F.BLOCKED, ""),
+    "unclear": Verdict(check(E.LET_IN), UNASKED, R.INFO, F.UNDETERMINED, ""),
+    "on loopback": Verdict(check(E.LOOPBACK_ONLY), OPEN, R.PASS, F.OK, ""),
+    "wider": Verdict(check(E.LOOPBACK_ONLY), OPEN, R.WARN, F.EXPOSED, ""),
+}
+
+OF_THIS_MACHINE: tuple[tuple[dict[str, int], str], ...] = (
+    ({"free": 24}, "OK  All 24 ports that master needs are free."),
+    ({"free": 1}, "OK  The port that master needs is free."),
+    (
+        {"free": 24, "sample": 5, "let in": 29},
+        "OK  All 24 ports that master needs are free, so are 5 of the ports 49152-65535, "
+        "and the packet filter of this machine lets them in.",
+    ),
+    (
+        {"free": 22, "ephemeral": 2},
+        "OK  All 24 ports that master needs are free, 2 free ones lie in the ephemeral range.",
+    ),
+    ({"sample": 5}, "OK  5 of the ports 49152-65535 are free."),
+    (
+        {"free": 2, "sample": 4, "taken sample": 1},
+        "OK  All 2 ports that master needs are free, so are 4 of 5 tried of the ports 49152-65535.",
+    ),
+    ({"free": 22, "taken": 2}, "FAIL  2 of 24 ports that master needs are in use already."),
+    ({"taken": 2}, "FAIL  All 2 ports that master needs are in use already."),
+    (
+        {"free": 2, "taken": 1, "unknown": 1},
+        "FAIL  1 of 4 ports that master needs is in use already, whether 1 is free is not known.",
+    ),
+    ({"free": 2, "unknown": 2}, "NOT SURE  Whether 2 of 4 ports that master needs are free is not known."),
+    (
+        {"free": 2, "let in": 1, "dropped": 1},
+        "FAIL  All 2 ports that master needs are free, the packet filter of this machine stops what is sent to 1 port.",
+    ),
+    (
+        {"free": 2, "let in": 1, "unclear": 1},
+        "OK  All 2 ports that master needs are free, and what the packet filter of this machine does was not "
+        "determined.",
+    ),
+    ({"on loopback": 2}, "OK  None of 2 ports for localhost only listens for others."),
+    ({"on loopback": 2, "wider": 1}, "OK  1 of 3 ports for localhost only listens for others too."),
+)
+
+
+@pytest.mark.parametrize(("kinds", "expected"), OF_THIS_MACHINE, ids=lambda value: str(value)[:60])
+def test_the_sentence_about_this_machine(kinds: dict[str, int], expected: str) -> None:
+    verdicts = tuple(OWN[kind] for kind, number in kinds.items() for _ in range(number))
+    found = answer(verdicts, summarise(verdicts, (), interrupted=False, strict=False), Phase.PREINSTALL)
+    assert f"{found.word}  {found.sentence}" == expected
+
+
+def test_every_kind_of_verdict_about_this_machine_is_in_a_sentence() -> None:
+    assert {kind for kinds, _ in OF_THIS_MACHINE for kind in kinds} == set(OWN)
+
+
+def test_without_a_role_the_ports_are_those_that_were_asked_for() -> None:
+    verdicts = (replace(OWN["free"], check=check(E.FREE, role="")),) * 3
+    summary = summarise(verdicts, (), interrupted=False, strict=False)
+    assert answer(verdicts, summary, Phase.PREINSTALL).sentence == "All 3 ports are free."
+
+
+def test_beside_the_network_the_ports_of_this_machine_are_counted_for_themselves() -> None:
+    verdicts = (KINDS["open"], OWN["free"], OWN["free"], OWN["let in"])
+    summary = summarise(verdicts, (), interrupted=False, strict=False)
+    said_well = answer(verdicts, summary, Phase.PREINSTALL).sentence
+    assert said_well == "The required flow has an open path and a free port, 2 ports of this machine are free."
+    amiss = (KINDS["open"], OWN["taken"], OWN["dropped"])
+    summary = summarise(amiss, (), interrupted=False, strict=False)
+    assert answer(amiss, summary, Phase.PREINSTALL).sentence == (
+        "1 port that the product needs is in use already, "
+        "the packet filter of this machine stops what is sent to 1 port of it."
+    )
+
+
+def test_what_our_stand_ins_opened_is_not_counted_among_the_open_ports() -> None:
+    ours = replace(KINDS["for others"], seen=Seen(Sight.ECHO))
+    verdicts = (KINDS["open"], KINDS["swept"], ours)
+    summary = summarise(verdicts, (), interrupted=False, strict=False)
+    assert answer(verdicts, summary, Phase.PREINSTALL).sentence == (
+        "The required flow has an open path and a free port, the other port looked at is not open."
+    )

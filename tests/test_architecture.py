@@ -37,9 +37,9 @@ class Layer:
     program: bool = False
 
 
-TEXT = ("addresses", "ports", "printable", "wording")
+TEXT = ("addresses", "ports", "printable", "wording", "holding", "commands")
 DECISIONS = (
-    *("rows", "elsewhere", "plan", "probe_sets", "measured"),
+    *("rows", "role_ports", "own_checks", "elsewhere", "plan", "probe_sets", "measured", "stand_ins"),
     *("facts", "observed", "verdict", "judging", "waivers", "diagnosis", "answer"),
     *("knowledge", "service_names", "protocols"),
 )
@@ -52,7 +52,7 @@ LAYERS: Mapping[str, Layer] = {
     "version": Layer(("__init__",), pure=True),
     "engine": Layer(("engine",)),
     "model": Layer(("model",), below=("engine.probe",), pure=True),
-    "pure": Layer((*TEXT, *DECISIONS), below=("model", "engine.probe"), pure=True),
+    "pure": Layer((*TEXT, *DECISIONS), below=("model", "engine.probe", "engine.token"), pure=True),
     "probes": Layer(("probes",), below=("printable", "protocols", "model", "engine.probe")),
     "verify": Layer(
         ("verify",),
@@ -62,7 +62,7 @@ LAYERS: Mapping[str, Layer] = {
     "edges": Layer(
         ("yaml_input", "records", "documents", "site", "vantage"), below=("importing", "pure", "model", "engine")
     ),
-    "run": Layer(("run", "questions"), below=("version", "verify", "probes", "pure", "model", "engine")),
+    "run": Layer(("run", "questions", "echoes"), below=("version", "verify", "probes", "pure", "model", "engine")),
     "scoping": Layer(("scoping",), below=("edges", "pure", "model", "engine.probe")),
     "reports": Layer(("reports",), below=(*TEXT, "knowledge.said", "protocols", "model", "engine.probe")),
     "resume": Layer(("resume",), below=("reports", *TEXT, "model", "engine.probe", "engine.pace"), pure=True),

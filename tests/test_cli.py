@@ -31,6 +31,11 @@ COMMANDS: dict[str, set[str]] = {
         *("--document", "--role", "--expect", "--site", "--from", "--phase", "--transport", "--sweep", "--feature"),
         *("--max-hosts", "--speed", "--max-rate", "--udp-budget", "--secrets", "--help", "-d", "-r", "-e", "-s", "-h"),
     },
+    "listen": {
+        *("--document", "--role", "--expect", "--site", "--as", "--feature", "--transport", "--bind", "--peers"),
+        *("--ttl", "--until-eof", "--outlive-parent", "--format", "--key-file", "--write-key", "--help"),
+        *("-d", "-r", "-e", "-s", "-h"),
+    },
     "explain": {"--document", "--format", "--help", "-d", "-h"},
     "demo": {"--output", "-o", "--help", "-h"},
     "documents": {"--help", "-h"},

@@ -10,11 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portcheck.diagnosis import diagnose
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_MUTE,
+    IN_EPHEMERAL_RANGE,
     NEEDS_SOURCE_PORT_68,
     OWN_ROUTE_LOST,
+    UNASKED_TOKEN,
     WINDOW_STAYS_ZERO,
+    Holder,
     Observation,
     PortState,
     Probe,
@@ -26,13 +31,18 @@ from portcheck.plan import plan
 from portcheck.ports import parse_ports
 from tests.made_runs import (
     DCOS,
+    EPHEMERAL,
     HOSTS,
+    JAVA,
     NOT_IN_TIME,
     SCENARIOS,
     SERVICES,
     Answer,
     Answered,
+    accepted_without,
     closed,
+    echoed_by,
+    held_by,
     limited_by,
     made,
     no_echo,
@@ -40,11 +50,15 @@ from tests.made_runs import (
     nobody_there,
     open_port,
     over_udp,
+    own,
     rejected_by,
     replied,
+    reported,
     seen_from_a1,
     silent,
+    this_machine,
     unknown,
+    with_stand_ins,
 )
 from tests.samples import HERE, PATIENT, claimed, cluster, document, host, row, site
 
@@ -1009,3 +1023,223 @@ def test_a_router_is_not_blamed_alone_where_the_host_sends_errors_too() -> None:
     run = by_hand("5000-5059/udp", {**given_answers, "h1": limited_by(router)})
     found = next(d for d in run.diagnosis if d.cause == "udp-budget")
     assert "198.51.100.1 or the host itself limits" in found.headline
+
+
+# ---------------------------------------------------------------------------------- with stand-ins at the targets
+
+ALL = "443,2181,5050,8080,40000,49152-65535/tcp,53/udp"
+REPORTS = {f"10.0.0.{n}": reported(f"m{n}", ALL) for n in (1, 2, 3)}
+
+
+def on_m3(answer: Answer) -> Answered:
+    """Every port of m3, by TCP, by UDP and out of the range."""
+    return {**with_stand_ins_ids("m3", answer), "m3/ipv4/tcp/8888": closed}
+
+
+def with_stand_ins_ids(name: str, answer: Answer) -> Answered:
+    run = with_stand_ins({}, REPORTS)
+    return {v.check.id.partition(">")[2]: answer for v in run.verdicts if v.check.host == name}
+
+
+def test_with_every_stand_in_heard_nothing_is_amiss() -> None:
+    assert with_stand_ins({}, REPORTS).diagnosis == ()
+
+
+def test_a_host_whose_stand_in_was_not_heard_is_one_finding_with_the_command_that_starts_it() -> None:
+    reports = {address: said for address, said in REPORTS.items() if address != "10.0.0.3"}
+    found = only(with_stand_ins(on_m3(closed), reports))
+    assert (found.cause, found.outcome) == ("no-stand-in", Outcome.INCONCLUSIVE)
+    assert found.headline == "m3: no stand-in was heard, 10 checks not decided"
+    assert found.remedy == "On m3: portcheck listen -s site.yaml --as m3 --key-file stand-in.key"
+
+
+def test_the_command_has_what_was_selected_in_it() -> None:
+    """Without a site file, and with a name that a shell would take apart."""
+    run = with_stand_ins(on_m3(closed), {})
+    by_hand = replace(
+        run.selection, site=None, documents=("my doc.yaml",), roles=("master",), features={"enterprise": False}
+    )
+    verdicts = tuple(v for v in run.verdicts if v.check.host == "m3")
+    (found,) = diagnose(verdicts, run.plan.scope.vantage, {}, frozenset(), by_hand)
+    assert found.remedy == (
+        "On m3: portcheck listen -d 'my doc.yaml' -r master --feature enterprise=no --as m3 --key-file stand-in.key"
+    )
+
+
+def test_several_hosts_without_stand_ins_are_one_finding() -> None:
+    silent_ones = {**on_m3(closed), **with_stand_ins_ids("m2", closed)}
+    found = only(with_stand_ins(silent_ones, {"10.0.0.1": REPORTS["10.0.0.1"]}))
+    assert found.headline == "m2, m3: no stand-in of these was heard, 20 checks not decided"
+    assert (found.remedy or "").startswith("On each, with its own name, as on m2: portcheck listen ")
+
+
+def test_a_stand_in_that_was_started_for_less_is_named_with_its_ports() -> None:
+    reports = {**REPORTS, "10.0.0.3": reported("m3", "443,2181,8080,40000,49152-65535/tcp,53/udp")}
+    found = only(with_stand_ins({"m3/ipv4/tcp/5050": closed}, reports))
+    assert found.headline == "The stand-in on m3 was started without 5050/tcp Mesos Master"
+
+
+def test_a_stand_in_without_the_privilege_is_told_how_to_get_it() -> None:
+    reports = {**REPORTS, "10.0.0.3": reported("m3", "443,2181,5050,8080,40000,49152-65535/tcp", unable="53/udp")}
+    found = only(with_stand_ins({"m3/ipv4/udp/53": closed}, reports))
+    assert found.headline == "The stand-in on m3 may not take ports below 1024: 53/udp DNS"
+    assert (found.remedy or "").startswith("On m3, as root: portcheck listen ")
+
+
+def test_ports_that_one_process_has_are_one_finding_however_they_answer() -> None:
+    reports = {**REPORTS, "10.0.0.3": reported("m3", "443,8080,40000,49152-65535/tcp,53/udp", {"2181,5050/tcp": JAVA})}
+    taken = {"m3/ipv4/tcp/2181": closed, "m3/ipv4/tcp/5050": accepted_without(CLOSED_WITHOUT_TOKEN)}
+    found = only(with_stand_ins(taken, reports))
+    assert found.headline == (
+        "2181/tcp ZooKeeper, 5050/tcp Mesos Master on m3 are in use already "
+        "by java (PID 812, unit dcos-mesos-master.service)"
+    )
+    assert found.remedy is not None
+    assert found.remedy.endswith("on m3: systemctl status dcos-mesos-master.service")
+
+
+def test_the_same_process_on_two_hosts_is_one_finding_and_another_one_is_another() -> None:
+    sshd = Holder("::", pid=9, process="sshd")
+    others = "443,2181,8080,40000,49152-65535/tcp,53/udp"
+    holders = {"10.0.0.1": JAVA, "10.0.0.2": replace(JAVA, pid=813), "10.0.0.3": sshd}
+    reports = {f"10.0.0.{n}": reported(f"m{n}", others, {"5050/tcp": holders[f"10.0.0.{n}"]}) for n in (1, 2, 3)}
+    found = with_stand_ins({f"m{n}/ipv4/tcp/5050": closed for n in (1, 2, 3)}, reports).diagnosis
+    assert [(d.cause, d.count) for d in found] == [("occupied", 2), ("occupied", 1)]
+    assert "on m1, m2 is in use already by java (PID 812, " in found[0].headline
+    assert found[1].headline == "5050/tcp Mesos Master on m3 is in use already by sshd (PID 9)"
+
+
+def test_a_translation_to_another_host_is_named() -> None:
+    found = only(with_stand_ins({"m3/ipv4/tcp/5050": echoed_by("m2"), "m3/ipv4/tcp/443": echoed_by("m2")}, REPORTS))
+    assert (found.cause, found.outcome) == ("answered-by-another", Outcome.FAIL)
+    assert found.headline == "443/tcp Admin Router, 5050/tcp Mesos Master on m3 are answered by the stand-in of m2"
+    assert "The same from here to m1, m2 works: look at m3 and what stands before it." in found.lines
+
+
+def test_who_accepts_in_the_place_of_a_stand_in_is_on_the_way() -> None:
+    found = only(with_stand_ins({"m3/ipv4/tcp/5050": accepted_without(CLOSED_WITHOUT_TOKEN)}, REPORTS))
+    assert found.cause == "answered-on-the-way"
+    assert "from here to m1, m2 works" in found.lines[1]
+
+
+def test_a_host_at_which_nobody_gives_a_token_is_one_finding() -> None:
+    reports = {address: said for address, said in REPORTS.items() if address != "10.0.0.3"}
+    run = with_stand_ins({**on_m3(accepted_without(CLOSED_WITHOUT_TOKEN)), "m3/ipv4/udp/53": silent}, reports)
+    found = run.diagnosis[0]
+    assert (found.cause, found.outcome) == ("no-token", Outcome.FAIL)
+    assert found.headline.startswith("m3 (10.0.0.3) accepts connections without a token on ")
+    assert "portcheck listen -s site.yaml --as m3" in (found.remedy or "")
+
+
+def test_a_port_that_could_not_be_asked_is_not_called_taken() -> None:
+    run = with_stand_ins({"m3/ipv4/tcp/5050": accepted_without(UNASKED_TOKEN)}, REPORTS)
+    assert (only(run).cause, only(run).outcome) == ("stand-in-not-asked", Outcome.INCONCLUSIVE)
+
+
+def test_a_refusal_in_front_of_a_stand_in_is_a_firewalls_and_nobody_knows_whose() -> None:
+    found = only(with_stand_ins({"m3/ipv4/tcp/5050": closed}, REPORTS))
+    assert found.cause == "refused-in-front"
+    assert "a firewall, on the way or on the host, refuses it" in found.lines[0]
+    assert found.lines[1] == "The same from here to m1, m2 works: look at m3 and what stands before it."
+    everywhere = only(with_stand_ins({f"m{n}/ipv4/tcp/5050": closed for n in (1, 2, 3)}, REPORTS))
+    assert everywhere.lines[1] == "All 3 hosts alike: a rule on the way is likelier than one on each host."
+
+
+def test_a_lost_answer_asks_for_the_way_back() -> None:
+    reports = {**REPORTS, "10.0.0.3": reported("m3", ALL, heard="53/udp", at="10.0.0.3")}
+    found = only(with_stand_ins({"m3/ipv4/udp/53": no_reply(ICMP_MUTE)}, reports))
+    assert found.headline == "The answers of 53/udp DNS on m3 are lost on the way back"
+    assert found.remedy == "Allow the answers: from 10.0.0.3, ports 53/udp, to a1 (10.0.0.11)."
+
+
+def test_a_range_that_is_blocked_in_its_middle_is_named_with_the_ports_that_show_it() -> None:
+    run = with_stand_ins({}, REPORTS)
+    drawn = sorted(v.check.port or 0 for v in run.verdicts if v.check.host == "m3" and v.check.range)
+    assert len(drawn) == 5
+    found = only(with_stand_ins({f"m3/ipv4/tcp/{drawn[2]}": silent}, REPORTS))
+    assert found.headline == f"1 of the ports 49152-65535/tcp ({drawn[2]}) Tasks is dropped on the way to m3"
+    assert found.remedy == "Allow 49152-65535/tcp from a1 (10.0.0.11) to 10.0.0.3."
+    whole = only(with_stand_ins({f"m3/ipv4/tcp/{port}": silent for port in drawn}, REPORTS))
+    assert whole.headline == "5 of the ports 49152-65535/tcp Tasks are dropped on the way to m3"
+
+
+# -------------------------------------------------------------------------------------- this machine and no other
+
+
+def test_what_one_process_has_of_this_machine_is_one_finding() -> None:
+    found = only(this_machine({"m1/own/tcp/5050": held_by(JAVA), "m1/own/tcp/8080": held_by(JAVA)}))
+    assert found.headline == (
+        "5050/tcp Mesos Master, 8080/tcp Marathon on this machine (m1) are in use already "
+        "by java (PID 812, unit dcos-mesos-master.service)"
+    )
+
+
+def test_who_is_not_known_is_looked_for_by_root() -> None:
+    found = only(this_machine({"m1/own/udp/53": held_by(Holder("0.0.0.0", uid=101))}))
+    assert found.headline == "53/udp DNS on this machine (m1) is in use already"
+    assert found.lines[0] == "A process (user id 101) has 53/udp on m1: the product cannot use it."
+    assert "ss -lunp" in (found.remedy or "")
+
+
+def test_ports_in_the_ephemeral_range_are_one_warning_with_one_line_that_reserves_them() -> None:
+    found = only(this_machine({"m1/own/tcp/40000": EPHEMERAL, "m1/own/tcp/8080": EPHEMERAL}))
+    assert (found.cause, found.outcome, found.count) == ("ephemeral", Outcome.WARN, 2)
+    assert found.headline.endswith(" on this machine (m1) lie in its ephemeral range (32768-60999)")
+    setting = "net.ipv4.ip_local_reserved_ports"
+    assert f'sysctl -w {setting}="8080,40000,$(sysctl -n {setting})"' in (found.remedy or "")
+
+
+def test_a_range_is_reserved_as_far_as_connections_can_have_it_and_only_if_enough_is_left() -> None:
+    def with_range(span: str) -> str:
+        everything = own(PortState.CLOSED, Reason.PORT_FREE, f"{IN_EPHEMERAL_RANGE}{span}")
+        samples = {f"m1/own/tcp/{port}": everything for port in range(49152, 65536)}
+        return only(this_machine({**samples, "m1/own/tcp/5050": everything})).remedy or ""
+
+    assert '="5050,49152-60999,$(' in with_range("32768-60999")
+    assert '="5050,49152-65535,$(' in with_range("1024-65535")
+    narrow = with_range("40000-65535")
+    assert '="5050,$(' in narrow
+    assert "leaves too little for outgoing connections" in narrow
+
+
+def test_a_port_that_a_connection_has_is_told_to_be_free_later() -> None:
+    curl = Holder("10.0.0.1", connected=True, pid=5, process="curl")
+    found = only(this_machine({"m1/own/tcp/5050": own(PortState.OPEN, Reason.PORT_IN_CONNECTION, None, curl)}))
+    assert found.headline.endswith("is the near end of an outgoing connection of curl (PID 5)")
+    assert '="5050,$(' in (found.remedy or "")
+
+
+def test_one_rule_of_our_own_filter_is_one_finding() -> None:
+    by_rule = {
+        f"m1/rules/tcp/{port}": own(PortState.FILTERED, Reason.RULES_DROP, f"chain input, rule handle {handle}")
+        for port, handle in ((443, 7), (5050, 7), (8080, 8))
+    }
+    heads_of = heads(this_machine(by_rule))
+    assert heads_of == [
+        "own-firewall: The packet filter of this machine (m1) itself drops what is sent to 443/tcp Admin Router, "
+        "5050/tcp Mesos Master",
+        "own-firewall: The packet filter of this machine (m1) itself drops what is sent to 8080/tcp Marathon",
+    ]
+
+
+def test_a_port_of_a_range_that_is_taken_is_a_warning() -> None:
+    first = "m1/own/tcp/49152"
+    found = only(this_machine({first: held_by(JAVA)}))
+    assert (found.cause, found.outcome) == ("taken-in-range", Outcome.WARN)
+    assert found.headline.startswith("1 of the ports 49152-65535/tcp (49152) Tasks on this machine (m1) is in use")
+
+
+def test_what_listens_for_more_than_localhost_is_a_warning() -> None:
+    found = only(this_machine({"m1/own/tcp/8888": held_by(JAVA)}, phase=Phase.INSTALLED))
+    assert (found.cause, found.outcome) == ("bound-wider", Outcome.WARN)
+    assert found.headline == (
+        "8888/tcp Certificate Authority on this machine (m1) listens for others too, but is for localhost only"
+    )
+
+
+def test_a_hostile_process_name_stays_a_name() -> None:
+    evil = Holder("::", pid=7, process="{0}\x1b[2J\nOK", unit="\u202e.service")
+    found = only(this_machine({"m1/own/tcp/5050": held_by(evil)}))
+    text = " ".join((found.headline, *found.lines, found.remedy or ""))
+    assert text.isprintable()
+    assert "{0}\\x1b[2J\\nOK" in text

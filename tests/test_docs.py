@@ -33,6 +33,7 @@ from portcheck.model import (
     PortcheckError,
     Secrets,
     Selection,
+    Sight,
 )
 from portcheck.plan import plan
 from portcheck.scoping import scope_of
@@ -107,19 +108,19 @@ def test_what_is_generated_is_up_to_date() -> None:
         ("GAPS", Gap),
         ("FINDINGS", Finding),
         ("EVIDENCE", Evidence),
+        ("SIGHTS", Sight),
     ],
 )
 def test_every_word_has_its_line_in_the_manual(explained: str, words: type[Enum]) -> None:
     assert list(getattr(meanings, explained)) == list(words)
 
 
-@pytest.mark.parametrize("expect", Expect)
-@pytest.mark.parametrize("evidence", Evidence)
+@pytest.mark.parametrize(("expect", "evidence"), word_tables.cells())
 def test_every_sentence_of_the_verdict_table_is_made_from_what_it_stands_for(
     expect: Expect, evidence: Evidence
 ) -> None:
-    check, observation, facts = word_tables.sample(expect, evidence)
-    assert evidence_of(check, observation, facts) is evidence
+    check, observation, facts, seen = word_tables.sample(expect, evidence)
+    assert evidence_of(check, observation, facts, seen) is evidence
 
 
 # ------------------------------------------------------------------------------------------------------ links
@@ -212,6 +213,7 @@ WORKERS = {
     "portcheck.cli.check.run_check": looks_right,
     "portcheck.cli.check.show_plan": looks_right,
     "portcheck.cli.options.secrets": lambda path: Secrets(),
+    "portcheck.cli.options.key": lambda path: None,
     "portcheck.cli.resume.go_on": lambda path, asked, given: (None, asked),
     "portcheck.cli.explain.explain_check": lambda check_id, run: 0 if re.fullmatch(r".+>.+/.+/.+", check_id) else 2,
     "portcheck.cli.explain_port.explain_port": lambda question, own, report_format, everything: (
@@ -222,6 +224,7 @@ WORKERS = {
     "portcheck.cli.documents.lint_documents": lambda files: 0,
     "portcheck.cli.documents_import.import_document": lambda page, document_id, output: 0,
     "portcheck.cli.demo.run_demo": lambda keep: 0,
+    "portcheck.cli.listen.stand_in": lambda asked: 0,
 }
 """What does the work of each command, and what does none."""
 

@@ -20,11 +20,13 @@ from tests.made_runs import (
     SCENARIOS,
     Answer,
     five_faults,
+    local_taken,
     made,
     over_udp,
     rejected_by,
     seen_from_a1,
     silent,
+    stand_ins_broken,
     unknown,
     waived,
     without_a_role,
@@ -68,6 +70,68 @@ def two_addresses() -> Run:
 
 
 PAGES: dict[str, tuple[Run, str, str]] = {
+    "a token behind translated addresses": (
+        stand_ins_broken(),
+        "a1>m2/ipv4/tcp/5050",
+        """\
+Asked    5050/tcp Mesos Master on m2 (10.0.0.2, master). It must be reachable
+         from a1.
+         New Product, "Ports", row 5050/tcp (required)
+Sent     1 attempt, not kept singly: check with --evidence.
+Seen     open (echo-token), after 1.2 ms
+         Our stand-in m2 (as it was told, network stack 0000000000006d32) got
+         the question at 172.16.0.2 port 5050, from 192.0.2.9 port 40001
+Verdict  pass, ok (phase preinstall)
+         Our stand-in on m2 answered in 1.2 ms; the question arrived at
+         172.16.0.2 and came from 192.0.2.9 there: addresses are translated on
+         the way.
+""",
+    ),
+    "a port that somebody has, says the stand-in": (
+        stand_ins_broken(),
+        "a1>m2/ipv4/tcp/2181",
+        """\
+Asked    2181/tcp ZooKeeper on m2 (10.0.0.2, master). It must be reachable from
+         a1.
+         New Product, "Ports", row 2181/tcp (required)
+Sent     From a1 on machine:
+         attempt 1 from port 40001 at 0.000 s, 1 SYN: conn-refused after 1.0 ms
+Seen     closed (conn-refused), after 1.2 ms
+         Who has it: java (PID 812, unit dcos-mesos-master.service), bound to ::
+Verdict  fail, occupied (phase preinstall)
+         java (PID 812, unit dcos-mesos-master.service) has this port on m2
+         already, says our stand-in there: the product cannot use it.
+""",
+    ),
+    "a port of this machine": (
+        local_taken(),
+        "m1>m1/own/tcp/2181",
+        """\
+Asked    2181/tcp ZooKeeper on m1 (master). It must be free for the product, on
+         this machine.
+         New Product, "Ports", row 2181/tcp (required)
+Sent     Nothing: this machine's kernel was asked.
+Seen     open (port-in-connection)
+         Who has it: curl (PID 5), the near end of a connection
+Verdict  fail, occupied (phase preinstall)
+         An outgoing connection of curl (PID 5) has 2181/tcp on m1 as its near
+         end: the product cannot use it until that connection ends.
+""",
+    ),
+    "a rule of this machine": (
+        local_taken(),
+        "m1>m1/rules/tcp/443",
+        """\
+Asked    443/tcp Admin Router on m1 (master). The packet filter of this machine
+         itself must let it in.
+         New Product, "Ports", row 443/tcp (required)
+Sent     Nothing: the rules of this machine's packet filter were read.
+Seen     filtered (rules-drop), table inet filter, chain input, rule handle 7
+Verdict  fail, blocked (phase preinstall)
+         The packet filter of m1 itself drops what is sent to 443/tcp (table
+         inet filter, chain input, rule handle 7).
+""",
+    ),
     "a reply": (
         over_udp(),
         "a1>m1/ipv4/udp/123",

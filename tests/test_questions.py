@@ -29,8 +29,8 @@ def planned(ports: str, sweep: str = "") -> Plan:
     return plan(scope)
 
 
-def asked(of: Plan, kept: Measured | None = None, **options: bool) -> dict[str, DatagramSet]:
-    questions = Questions(of, Secrets(), kept or Measured(), **options)
+def asked(of: Plan, kept: Measured | None = None, evidence: bool = False) -> dict[str, DatagramSet]:
+    questions = Questions(of, Secrets(), kept or Measured(), evidence=evidence)
     return {each.address: each for each in questions.sets()}
 
 

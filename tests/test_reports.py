@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -45,16 +45,26 @@ from tests.made_runs import (
     SERVICES,
     Answered,
     a_sweep,
+    before_the_install,
     closed,
     five_faults,
+    free,
+    local_taken,
+    local_well,
     made,
     nobody_there,
     open_port,
     over_udp,
+    own,
     replied,
+    reported,
     seen_from_a1,
     silent,
+    stand_ins_broken,
+    stand_ins_well,
+    this_machine,
     unknown,
+    with_stand_ins,
     without_a_role,
 )
 from tests.samples import HERE, PATIENT, cluster, document, host, row, site
@@ -506,6 +516,79 @@ def test_where_nothing_could_be_asked_nobody_says_that_no_host_is_there() -> Non
     text = terminal.render(made(scope, {f"192.0.2.{n}": lacking for n in (1, 2)}))
     assert text.splitlines()[1].startswith("2 hosts, ")
     assert "sign of life" not in text
+
+
+# ------------------------------------------------------------------------------------------- before an install
+
+
+def first_lines(run: Run) -> str:
+    """What is said above the answer, on one line."""
+    return " ".join(terminal.render(run, 2000).partition("\n\n")[0].split("\n")[2:])
+
+
+def test_without_stand_ins_the_report_says_how_to_become_certain() -> None:
+    said = first_lines(before_the_install())
+    assert said == (
+        "17 passes are weak: a firewall that resets connections looks like a port that is free. To be certain, run on "
+        "each host, as on m1: portcheck listen -s site.yaml --as m1 --key-file stand-in.key; then this check with "
+        "--key-file stand-in.key."
+    )
+
+
+def test_with_stand_ins_the_report_says_whose_were_heard() -> None:
+    assert first_lines(stand_ins_well()) == "Stand-ins were heard on all 3 hosts (m1, m2, m3)."
+    assert first_lines(stand_ins_broken()) == "Stand-ins were heard on m1, m2, and none on m3."
+
+
+def test_what_a_stand_in_could_not_open_is_named_beside_its_weak_passes() -> None:
+    well = "2181,5050,8080,40000,49152-65535/tcp,53/udp"
+    reports = {f"10.0.0.{n}": reported(f"m{n}", well, unable="443/tcp") for n in (1, 2, 3)}
+    run = with_stand_ins({f"m{n}/ipv4/tcp/443": closed for n in (1, 2, 3)}, reports)
+    assert first_lines(run).endswith(
+        "3 passes are weak: a firewall that resets connections looks like a port that is free. The stand-ins could not "
+        "open 443/tcp on m1; 443/tcp on m2; 443/tcp on m3: start them there as root."
+    )
+    assert run.summary.exit_status == 0
+
+
+def test_a_run_about_this_machine_says_so_and_that_nothing_was_sent() -> None:
+    lines = terminal.render(local_well(), 200).splitlines()
+    assert lines[0] == "portcheck 1.0 · New Product · preinstall · this machine (m1, master)"
+    assert lines[1] == "23 checks, 4.3 s · nothing was sent"
+    assert lines[3].startswith("OK  All 7 ports that master needs are free, so are 5 of the ports 49152-65535")
+
+
+def test_what_this_machine_does_not_tell_of_itself_is_not_left_out() -> None:
+    unclear = own(engine_words.PortState.UNKNOWN, engine_words.Reason.RULES_UNCLEAR)
+    before = terminal.render(this_machine({"m1/rules/tcp/443": unclear}), 200)
+    assert "  - Not determined of this machine itself: 443/tcp on m1\n" in before
+    after = terminal.render(this_machine({"m1/own/tcp/8888": free}, phase=Phase.INSTALLED), 200)
+    assert "  - For localhost only, and nothing listens: 8888/tcp on m1\n" in after
+
+
+def test_the_json_has_tokens_holders_ranges_and_stand_ins() -> None:
+    run = run_json.as_json(stand_ins_broken())
+    checks = {check["id"].partition(">")[2]: check for check in run["checks"]}
+    assert [who["process"] for who in checks["m2/ipv4/tcp/2181"]["holders"]] == ["java"]
+    assert checks["m2/ipv4/tcp/5050"]["echo"]["address"] == "172.16.0.2"
+    assert checks["m1/ipv4/tcp/2181"]["echo"] is None
+    assert {check["range"] for check in run["checks"]} == {None, "49152-65535"}
+    (m2,) = (told for told in run["stand_ins"] if told["host"] == "m2")
+    assert (m2["name"], m2["in_use"], m2["not_opened"]) == ("m2", ["2181/tcp", "40000/tcp"], ["53/udp"])
+    own = {check["id"]: check for check in run_json.as_json(local_taken())["checks"]}
+    assert own["m1>m1/own/tcp/5050"]["holders"][0]["unit"] == "dcos-mesos-master.service"
+    assert own["m1>m1/own/tcp/5050"]["target"]["address"] is None
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+@pytest.mark.parametrize("scenario", [local_taken, stand_ins_broken])
+def test_what_processes_and_stand_ins_are_called_is_shown_and_never_obeyed(
+    scenario: Callable[[], Run], text: str
+) -> None:
+    run = with_texts(scenario(), text)
+    assert isinstance(run, Run)
+    assert_harmless(terminal.render(run, saved_as="run.json"))
+    assert run_json.render(run).isascii()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -12,13 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_ALIVE,
     ICMP_MUTE,
+    IN_EPHEMERAL_RANGE,
+    MAY_BE_STAND_IN,
     NEEDS_SOURCE_PORT_68,
+    OTHER_WITHOUT_TOKEN,
+    OWN_HOST,
     OWN_ROUTE_LOST,
+    OWN_RULES,
     REPLIED_FROM,
+    RESERVED,
+    SILENT_WITHOUT_TOKEN,
+    UNASKED_TOKEN,
     WINDOW_STAYS_ZERO,
     Attempt,
+    Echo,
+    Holder,
     Observation,
     PortState,
     Probe,
@@ -27,6 +39,7 @@ from portcheck.engine.probe import (
 )
 from portcheck.facts import Facts, facts_by_address
 from portcheck.model import (
+    NOT_SEEN,
     Answers,
     Certainty,
     Check,
@@ -36,9 +49,11 @@ from portcheck.model import (
     Level,
     Outcome,
     Phase,
+    Sight,
     Unexpected,
     Verdict,
 )
+from portcheck.model import Seen as Told
 from portcheck.verdict import (
     TABLE,
     Evidence,
@@ -52,6 +67,8 @@ from tests.samples import PATIENT, check, observation
 
 PRE, INST = Phase.PREINSTALL, Phase.INSTALLED
 REACH, LOCAL, ALLOWED, NOT_OPEN = Expect.REACHABLE, Expect.LOCAL_ONLY, Expect.ALLOWED, Expect.NOT_OPEN
+FREE, LOOPBACK_ONLY, LET_IN = Expect.FREE, Expect.LOOPBACK_ONLY, Expect.LET_IN
+OF_THE_NETWORK = (REACH, LOCAL, ALLOWED, NOT_OPEN)
 PASS, FAIL, WARN, UNSURE, INFO = Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.INCONCLUSIVE, Outcome.INFO
 
 MUTE, ALIVE = Facts(), Facts(answered=3, alive=True)
@@ -244,16 +261,33 @@ def test_what_may_be_open_and_need_not_is_only_information(seen: Seen, phase: Ph
 
 
 def test_the_table_is_total_and_has_nothing_that_is_never_used() -> None:
-    reachable = {(phase, REACH, evidence) for phase in Phase for evidence in Evidence}
-    others = {(expect, evidence) for expect in (LOCAL, ALLOWED, NOT_OPEN) for evidence in Evidence}
-    assert set(TABLE) == reachable | others
-    for phase, expect, evidence in product(Phase, Expect, Evidence):
+    """What evidence comes with which expectation is found by trying all that can be observed and told."""
+    found = {(phase, expect, evidence) for phase, expect, evidence in everything_observable()}
+    for phase, expect, evidence in found:
         assert rule_for(phase, expect, evidence).because
+    used = {(p, x, e) if x is REACH else (x, e) for p, x, e in found}
+    assert used == set(TABLE)
+
+
+def everything_observable() -> Iterator[tuple[Phase, Expect, Evidence]]:
+    """Each expectation with each evidence that it can meet."""
+    told = [Told(sight, arrived=arrived) for sight in Sight for arrived in (False, True)]
+    details = (None, CLOSED_WITHOUT_TOKEN, UNASKED_TOKEN)
+    for phase, expect, silent in product(Phase, OF_THE_NETWORK, (False, True)):
+        for (transport, state, reason), facts, detail in product(LEGAL, (MUTE, ALIVE), details):
+            seen = observation(state, reason, transport=transport, detail=detail)
+            target = check(expect, transport=transport, silent_when_closed=silent)
+            for one in told if phase is PRE else (NOT_SEEN,):
+                yield phase, expect, evidence_of(target, seen, facts, one)
+    for expect, seen in product((FREE, LOOPBACK_ONLY), [*OWN_PORTS.values(), OWN_UNKNOWN]):
+        yield PRE, expect, evidence_of(own_check(expect), seen, MUTE)
+    for seen in [*OWN_FILTER.values(), OWN_UNKNOWN]:
+        yield PRE, LET_IN, evidence_of(own_check(LET_IN), seen, MUTE)
 
 
 def test_unknown_is_never_a_pass_and_never_a_failure() -> None:
-    unknown = [reason for reason in Reason if reason not in CLOSED + FILTERED + OPENED]
-    for phase, expect, reason in product(Phase, Expect, unknown):
+    unknown = [reason for reason in Reason if reason not in CLOSED + FILTERED + OPENED + OF_OURSELVES]
+    for phase, expect, reason in product(Phase, OF_THE_NETWORK, unknown):
         seen = observation(PortState.UNKNOWN, reason)
         for facts, present in product((MUTE, ALIVE), (False, True)):
             verdict = judge(check(expect, present=present), seen, facts, phase)
@@ -368,7 +402,7 @@ def test_what_exists_before_the_install_is_judged_alike_in_both_phases(seen: See
 
 @pytest.mark.parametrize("seen", [SILENT_HOST, NO_ARP, NO_HOST_THERE, NO_NET_THERE])
 @pytest.mark.parametrize("silent", [False, True])
-@pytest.mark.parametrize("expect", Expect)
+@pytest.mark.parametrize("expect", OF_THE_NETWORK)
 def test_an_address_of_a_network_without_a_sign_of_life_is_no_host(expect: Expect, silent: bool, seen: Seen) -> None:
     verdict = judge(check(expect, from_network=True, silent_when_closed=silent), *seen, INST)
     assert (verdict.outcome, verdict.finding) == (INFO, Finding.NO_HOST)
@@ -519,6 +553,10 @@ def test_strict_does_not_take_an_answer_that_nobody_can_read() -> None:
 # ----------------------------------------------------------------------------------- nothing ever raises
 
 OPENED = (Reason.SYN_ACK, Reason.UDP_RESPONSE, Reason.ECHO_REPLY, Reason.PROTO_RESPONSE)
+OF_OURSELVES = (
+    *(Reason.PORT_FREE, Reason.PORT_UNUSED, Reason.PORT_HELD, Reason.PORT_IN_CONNECTION),
+    *(Reason.RULES_ACCEPT, Reason.RULES_DROP, Reason.RULES_REJECT, Reason.RULES_UNCLEAR),
+)
 CLOSED = (Reason.CONN_REFUSED, Reason.REFUSED_ORIGIN_UNKNOWN, Reason.PORT_UNREACH, Reason.PROTO_UNREACH)
 FILTERED = (
     Reason.PORT_UNREACH,
@@ -530,8 +568,10 @@ FILTERED = (
     Reason.NO_RESPONSE,
 )
 _TCP, _UDP, _ICMP, _GRE = Transport.TCP, Transport.UDP, Transport.ICMP, Transport.GRE
+UNKNOWNS = [reason for reason in Reason if reason not in (*OF_OURSELVES, Reason.ECHO_TOKEN)]
 LEGAL = [
     *((transport, PortState.OPEN, reason) for transport, reason in zip((_TCP, _UDP, _ICMP, _GRE), OPENED, strict=True)),
+    *((transport, PortState.OPEN, Reason.ECHO_TOKEN) for transport in (_TCP, _UDP)),
     (_TCP, PortState.CLOSED, Reason.CONN_REFUSED),
     (_TCP, PortState.CLOSED, Reason.REFUSED_ORIGIN_UNKNOWN),
     (_UDP, PortState.CLOSED, Reason.PORT_UNREACH),
@@ -541,13 +581,15 @@ LEGAL = [
     *((transport, PortState.FILTERED, reason) for transport in (_UDP, _GRE) for reason in FILTERED[:-1]),
     (_UDP, PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
     (_GRE, PortState.OPEN_FILTERED, Reason.NO_RESPONSE),
-    *((transport, PortState.UNKNOWN, reason) for transport in (_TCP, _UDP, _ICMP, _GRE) for reason in Reason),
+    *((transport, PortState.UNKNOWN, reason) for transport in (_TCP, _UDP, _ICMP, _GRE) for reason in UNKNOWNS),
 ]
 """What an engine may say of each transport; ESP and AH are like GRE."""
 
 
 def test_every_reason_occurs_in_some_legal_pair() -> None:
-    assert {reason for _, _, reason in LEGAL} == set(Reason)
+    assert {reason for _, _, reason in LEGAL} == set(Reason) - set(OF_OURSELVES)
+    told_of_ourselves = [*OWN_PORTS.values(), *OWN_FILTER.values()]
+    assert {seen.reason for seen in told_of_ourselves} == {*OF_OURSELVES, Reason.NEEDS_PRIVILEGE}
     assert {state for _, state, _ in LEGAL} == set(PortState)
 
 
@@ -605,7 +647,7 @@ def observations(draw: st.DrawFn) -> Observation:
 
 CHECKS = st.builds(
     check,
-    expect=st.sampled_from(Expect),
+    expect=st.sampled_from(OF_THE_NETWORK),
     level=st.sampled_from(Level),
     present=st.booleans(),
     doubt=st.none() | st.just(DOUBT) | st.just("It {may} be closed."),
@@ -616,20 +658,29 @@ CHECKS = st.builds(
     speaks=st.sampled_from([(), ("ntp",), ("http", "https"), ("ssdp",), ("radius",)]),
     host=st.sampled_from(["m1", "10.0.0.1"]),
 )
+TOLD = st.builds(
+    Told,
+    st.sampled_from(Sight),
+    who=st.sampled_from([None, "the stand-in of m2", "a stand-in on {0} (10.0.0.9)"]),
+    holder=st.sampled_from([None, Holder("::", pid=7, process="java"), Holder("::", uid=997), Holder("::")]),
+    detail=st.none() | st.just("needs CAP_NET_BIND_SERVICE"),
+    arrived=st.booleans(),
+    translated=st.none() | st.just("192.168.0.1"),
+)
 FACTS = st.sampled_from([MUTE, Facts(alive=True), Facts(answered=1, alive=True), ALIVE])
 STRICTNESS = st.builds(Strictness, weak_passes=st.booleans(), sources=st.booleans())
 SENTENCE = re.compile(
-    r"(?:[A-Z]|22/(?:tcp|udp) on |m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 ).*[^.]\.", re.DOTALL
+    r"(?:[A-Z]|22/(?:tcp|udp) on |m1 \(10\.0\.0\.1\) |10\.0\.0\.1 |10\.0\.0\.254 |java ).*[^.]\.", re.DOTALL
 )
 
 
 @PATIENT
-@given(CHECKS, observations(), FACTS, st.sampled_from(Phase), STRICTNESS)
+@given(CHECKS, observations(), FACTS, st.sampled_from(Phase), STRICTNESS, TOLD)
 def test_every_legal_observation_has_a_verdict_and_a_sentence(
-    target: Check, seen: Observation, facts: Facts, phase: Phase, strictness: Strictness
+    target: Check, seen: Observation, facts: Facts, phase: Phase, strictness: Strictness, told: Told
 ) -> None:
     target = replace(target, transport=seen.probe.transport, port=seen.probe.port or None)
-    verdict = judge(target, seen, facts, phase, strictness)
+    verdict = judge(target, seen, facts, phase, strictness, seen=told)
     said = verdict.because.replace(target.doubt or "\0", "Doubt").replace("{0} %s", "")
     assert SENTENCE.fullmatch(verdict.because), verdict.because
     assert not re.search(r"None|[{}]|\s\s|\.\.|ICMP ICMP|\( *\)| [.,;:]", said), said
@@ -963,15 +1014,318 @@ def test_a_port_that_nobody_asked_for_is_told_with_what_the_documents_have_it_fo
 
 
 def test_evidence_has_no_word_that_nothing_comes_to() -> None:
-    checks = [check(expect, silent_when_closed=silent) for expect in Expect for silent in (False, True)]
-    seen = [(transport, observation(state, reason)) for transport, state, reason in LEGAL]
-    reached = {
-        evidence_of(replace(target, transport=transport), one, facts)
-        for target in checks
-        for transport, one in seen
-        for facts in (MUTE, ALIVE)
-    }
-    assert reached == set(Evidence)
+    assert {evidence for _, _, evidence in everything_observable()} == set(Evidence)
+
+
+# -------------------------------------------------------------------------------- with stand-ins at the targets
+
+JAVA = Holder("::", pid=812, process="java", uid=997, unit="dcos-mesos-master.service")
+
+
+def told(sight: Sight, **fields: Any) -> Told:
+    return Told(sight, **fields)
+
+
+def accepted(detail: str) -> Seen:
+    return Seen(replace(OPEN.observation, detail=detail), ALIVE)
+
+
+ECHO_SEEN = Seen(
+    replace(
+        OPEN.observation,
+        reason=Reason.ECHO_TOKEN,
+        attempts=(Attempt(0.0, 0.001, 40001, 1, "syn-ack", "10.0.0.11"),),
+        echo=Echo("0" * 16, "m1", True, "10.0.0.1", 22, "10.0.0.11", 40001),
+    ),
+    ALIVE,
+)
+CLOSES, SILENT_AFTER, OTHER = map(accepted, (CLOSED_WITHOUT_TOKEN, SILENT_WITHOUT_TOKEN, OTHER_WITHOUT_TOKEN))
+UNASKED = accepted(UNASKED_TOKEN)
+EVERYTHING = Seen(observation(PortState.UNKNOWN, Reason.ANSWERS_EVERYTHING, detail=CLOSED_WITHOUT_TOKEN), ALIVE)
+
+WITH_STAND_INS: dict[str, tuple[Sight, Seen, Outcome, Finding]] = {
+    "our stand-in": (Sight.ECHO, ECHO_SEEN, PASS, Finding.OK),
+    "another one": (Sight.OTHER_HOST, ECHO_SEEN, FAIL, Finding.WRONG_RESPONDER),
+    "a proxy before a stand-in": (Sight.LISTENING, CLOSES, FAIL, Finding.WRONG_RESPONDER),
+    "a tarpit before a stand-in": (Sight.LISTENING, SILENT_AFTER, FAIL, Finding.WRONG_RESPONDER),
+    "something else before a stand-in, over UDP": (Sight.LISTENING, ANSWERED, FAIL, Finding.WRONG_RESPONDER),
+    "nobody gives a token": (Sight.CLOSES, CLOSES, FAIL, Finding.WRONG_RESPONDER),
+    "listening, but not asked in time": (Sight.LISTENING, UNASKED, UNSURE, Finding.UNDETERMINED),
+    "nothing known, and not asked in time": (Sight.ABSENT, UNASKED, UNSURE, Finding.UNDETERMINED),
+    "held": (Sight.HELD, OTHER, FAIL, Finding.OCCUPIED),
+    "held, and not asked": (Sight.HELD, UNASKED, FAIL, Finding.OCCUPIED),
+    "held on another address": (Sight.HELD, RESET, FAIL, Finding.OCCUPIED),
+    "held, silent over UDP": (Sight.HELD, UDP_SILENT, FAIL, Finding.OCCUPIED),
+    "everything accepted before a stand-in": (Sight.LISTENING, EVERYTHING, FAIL, Finding.WRONG_RESPONDER),
+    "everything accepted, and never a token": (Sight.CLOSES, EVERYTHING, FAIL, Finding.WRONG_RESPONDER),
+    "everything accepted, and no stand-in": (Sight.ABSENT, EVERYTHING, UNSURE, Finding.UNDETERMINED),
+    "held behind a firewall that drops": (Sight.HELD, SILENT, FAIL, Finding.BLOCKED),
+    "held behind a firewall that rejects": (Sight.HELD, PROHIBITED_ALIVE, FAIL, Finding.REJECTED),
+    "held, not measured": (Sight.HELD, NO_ROUTE, UNSURE, Finding.UNDETERMINED),
+    "somebody where the stand-in was not started": (Sight.UNOPENED, OTHER, FAIL, Finding.OCCUPIED),
+    "the same, not asked": (Sight.UNOPENED, UNASKED, FAIL, Finding.OCCUPIED),
+    "somebody, and no stand-in": (Sight.ABSENT, OTHER, FAIL, Finding.OCCUPIED),
+    "somebody over UDP, and no stand-in": (Sight.ABSENT, ANSWERED, FAIL, Finding.OCCUPIED),
+    "somebody where the stand-in may not listen": (Sight.UNABLE, OTHER, FAIL, Finding.OCCUPIED),
+    "reset in front of it": (Sight.LISTENING, RESET, FAIL, Finding.REJECTED),
+    "refused in front of it, on Windows": (Sight.LISTENING, REFUSED, FAIL, Finding.REJECTED),
+    "refused in front of it over UDP": (Sight.LISTENING, UDP_CLOSED, FAIL, Finding.REJECTED),
+    "dropped before it": (Sight.LISTENING, SILENT, FAIL, Finding.BLOCKED),
+    "dropped before it over UDP": (Sight.LISTENING, UDP_SILENT, FAIL, Finding.BLOCKED),
+    "rejected before it": (Sight.LISTENING, PROHIBITED_ALIVE, FAIL, Finding.REJECTED),
+    "no host": (Sight.ABSENT, NO_ARP, FAIL, Finding.HOST_UNREACHABLE),
+    "no stand-in, refused": (Sight.ABSENT, RESET, UNSURE, Finding.UNDETERMINED),
+    "no stand-in, refused over UDP": (Sight.ABSENT, UDP_CLOSED, UNSURE, Finding.UNDETERMINED),
+    "no stand-in, silent over UDP": (Sight.ABSENT, UDP_SILENT, UNSURE, Finding.UNDETERMINED),
+    "no stand-in, dropped": (Sight.ABSENT, SILENT, FAIL, Finding.BLOCKED),
+    "not started for it": (Sight.UNOPENED, RESET, UNSURE, Finding.UNDETERMINED),
+    "its report did not come": (Sight.UNREPORTED, RESET, UNSURE, Finding.UNDETERMINED),
+    "its report did not come, and not asked": (Sight.UNREPORTED, UNASKED, UNSURE, Finding.UNDETERMINED),
+    "may not take it": (Sight.UNABLE, RESET, PASS, Finding.OK),
+    "may not take it over UDP": (Sight.UNABLE, UDP_CLOSED, UNSURE, Finding.UNDETERMINED),
+}
+
+
+@pytest.mark.parametrize(("sight", "seen", "outcome", "finding"), WITH_STAND_INS.values(), ids=WITH_STAND_INS)
+def test_a_required_port_with_a_stand_in(sight: Sight, seen: Seen, outcome: Outcome, finding: Finding) -> None:
+    verdict = judge(asked(REACH, seen), *seen, PRE, seen=told(sight, holder=JAVA, who="the stand-in of m2"))
+    assert (verdict.outcome, verdict.finding, verdict.seen.sight) == (outcome, finding, sight)
+    weak = (sight, verdict.outcome) == (Sight.UNABLE, PASS)
+    assert verdict.certainty is (Certainty.WEAK if weak else Certainty.CERTAIN)
+
+
+@pytest.mark.parametrize(("sight", "seen", "outcome", "finding"), WITH_STAND_INS.values(), ids=WITH_STAND_INS)
+def test_stand_ins_say_nothing_of_what_exists_or_when_the_product_is_there(
+    sight: Sight, seen: Seen, outcome: Outcome, finding: Finding
+) -> None:
+    existing = asked(REACH, seen, present=True)
+    assert judge(existing, *seen, PRE, seen=told(sight)) == judge(existing, *seen, PRE)
+    assert judge(asked(REACH, seen), *seen, INST, seen=told(sight)) == judge(asked(REACH, seen), *seen, INST)
+
+
+def test_a_system_that_drops_what_is_closed_drops_nothing_that_our_stand_in_opened() -> None:
+    target = asked(REACH, SILENT, silent_when_closed=True)
+    assert judge(target, *SILENT, PRE, seen=told(Sight.LISTENING)).finding is Finding.BLOCKED
+    assert judge(target, *SILENT, PRE, seen=told(Sight.UNABLE)).finding is Finding.UNDETERMINED
+
+
+NOT_REQUIRED: dict[str, tuple[Expect, Sight, Seen, Outcome, Finding]] = {
+    "ours": (NOT_OPEN, Sight.ECHO, ECHO_SEEN, PASS, Finding.OK),
+    "ours, for localhost": (LOCAL, Sight.ECHO, ECHO_SEEN, INFO, Finding.OK),
+    "ours, allowed": (ALLOWED, Sight.ECHO, ECHO_SEEN, INFO, Finding.OK),
+    "another's": (NOT_OPEN, Sight.OTHER_HOST, ECHO_SEEN, WARN, Finding.WRONG_RESPONDER),
+    "another's, for localhost": (LOCAL, Sight.OTHER_HOST, ECHO_SEEN, WARN, Finding.WRONG_RESPONDER),
+    "a proxy": (NOT_OPEN, Sight.CLOSES, CLOSES, UNSURE, Finding.UNDETERMINED),
+    "not asked": (NOT_OPEN, Sight.LISTENING, UNASKED, UNSURE, Finding.UNDETERMINED),
+    "a proxy before ours": (NOT_OPEN, Sight.LISTENING, CLOSES, WARN, Finding.WRONG_RESPONDER),
+    "somebody": (NOT_OPEN, Sight.ABSENT, OTHER, FAIL, Finding.OCCUPIED),
+    "somebody, for localhost": (LOCAL, Sight.UNOPENED, OTHER, FAIL, Finding.OCCUPIED),
+    "refused": (NOT_OPEN, Sight.ABSENT, RESET, PASS, Finding.OK),
+    "refused, for localhost": (LOCAL, Sight.LISTENING, RESET, PASS, Finding.OK),
+}
+
+
+@pytest.mark.parametrize(("expect", "sight", "seen", "outcome", "finding"), NOT_REQUIRED.values(), ids=NOT_REQUIRED)
+def test_a_port_that_is_not_required_from_here_with_a_stand_in(
+    expect: Expect, sight: Sight, seen: Seen, outcome: Outcome, finding: Finding
+) -> None:
+    verdict = judge(asked(expect, seen, needed_by_others=True), *seen, PRE, seen=told(sight))
+    assert (verdict.outcome, verdict.finding) == (outcome, finding)
+
+
+def test_what_our_stand_in_opened_for_others_is_open_to_others_and_never_occupied() -> None:
+    target = check(NOT_OPEN, named_for=("master",), needed_by_others=True)
+    lenient, strict = (
+        judge(target, *ECHO_SEEN, PRE, Strictness(sources=strict), seen=told(Sight.ECHO)) for strict in (False, True)
+    )
+    assert (lenient.outcome, lenient.finding) == (INFO, Finding.OPEN_TO_OTHERS)
+    assert (strict.outcome, strict.finding) == (FAIL, Finding.OPEN_TO_OTHERS)
+
+
+STAND_IN_SENTENCES: dict[str, tuple[Seen, Told, str]] = {
+    "our stand-in": (ECHO_SEEN, told(Sight.ECHO), "Our stand-in on m1 answered in 0.4 ms."),
+    "behind a translation": (
+        Seen(replace(ECHO_SEEN.observation, echo=Echo("0" * 16, "m1", True, "192.168.0.1", 22, "9.9.9.9", 1)), ALIVE),
+        told(Sight.ECHO, translated="192.168.0.1"),
+        "Our stand-in on m1 answered in 0.4 ms; the question arrived at 192.168.0.1 and came from 9.9.9.9 there: "
+        "addresses are translated on the way.",
+    ),
+    "another one": (
+        ECHO_SEEN,
+        told(Sight.OTHER_HOST, who="the stand-in of m2"),
+        "The stand-in of m2 answered in the place of m1 (10.0.0.1).",
+    ),
+    "a proxy": (
+        CLOSES,
+        told(Sight.LISTENING),
+        "Our stand-in on m1 listens there, but what accepted the connection closed it without a token: somebody on "
+        "the way answers in its place, or lets connections through and not what is said over them.",
+    ),
+    "held": (
+        RESET,
+        told(Sight.HELD, holder=JAVA),
+        "java (PID 812, unit dcos-mesos-master.service) has this port on m1 already, says our stand-in there: the "
+        "product cannot use it.",
+    ),
+    "held by nobody knows whom": (
+        RESET,
+        told(Sight.HELD),
+        "Somebody has this port on m1 already, says our stand-in there: the product cannot use it.",
+    ),
+    "held by somebody with a hostile name": (
+        RESET,
+        told(Sight.HELD, holder=Holder("::", pid=7, process="{0}\x1b[2J")),
+        "{0}\\x1b[2J (PID 7) has this port on m1 already, says our stand-in there: the product cannot use it.",
+    ),
+    "the answer was lost": (
+        UDP_SILENT,
+        told(Sight.LISTENING, arrived=True),
+        "The question reached our stand-in on m1, and its answer was lost on the way back.",
+    ),
+    "the question was lost": (
+        UDP_SILENT,
+        told(Sight.LISTENING),
+        "No answer to 3 datagrams in 2.1 s, although our stand-in on m1 listens there.",
+    ),
+    "no stand-in": (
+        RESET,
+        told(Sight.ABSENT),
+        "The connection was refused, and no stand-in of m1 was heard: the port is free, or a firewall rejects it, "
+        "which looks the same.",
+    ),
+    "no privilege": (
+        RESET,
+        told(Sight.UNABLE, detail="needs CAP_NET_BIND_SERVICE"),
+        "m1 (10.0.0.1) refused the connection: the path is open and the port is free, unless a firewall resets "
+        "connections, which looks the same; our stand-in there could not open this port (needs CAP_NET_BIND_SERVICE).",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "said", "sentence"), STAND_IN_SENTENCES.values(), ids=STAND_IN_SENTENCES)
+def test_a_sentence_about_a_stand_in(seen: Seen, said: Told, sentence: str) -> None:
+    assert judge(asked(REACH, seen), *seen, PRE, seen=said).because == sentence
+
+
+# -------------------------------------------------------------------------------------- of this machine itself
+
+
+def own_check(expect: Expect, **fields: Any) -> Check:
+    probe = Probe(OWN_RULES if expect is LET_IN else OWN_HOST, Transport.TCP, 5050)
+    return check(expect, address=None, family=None, port=5050, probe=probe, **fields)
+
+
+def of_own(state: PortState, reason: Reason, detail: str | None = None, *holders: Holder) -> Observation:
+    return Observation(Probe(OWN_HOST, Transport.TCP, 5050), state, reason, detail=detail, holders=holders)
+
+
+def held(*holders: Holder) -> Observation:
+    return of_own(PortState.OPEN, Reason.PORT_HELD, None, *holders)
+
+
+CURL = Holder("10.0.0.1", connected=True, pid=5, process="curl")
+OWN_PORTS = {
+    "free": of_own(PortState.CLOSED, Reason.PORT_FREE),
+    "reserved": of_own(PortState.CLOSED, Reason.PORT_FREE, RESERVED),
+    "ephemeral": of_own(PortState.CLOSED, Reason.PORT_FREE, f"{IN_EPHEMERAL_RANGE}32768-60999"),
+    "unused": of_own(PortState.CLOSED, Reason.PORT_UNUSED, "needs CAP_NET_BIND_SERVICE"),
+    "held": held(JAVA),
+    "held on two addresses": held(replace(JAVA, address="127.0.0.1"), replace(JAVA, address="10.0.0.1")),
+    "held by our stand-in": held(Holder("0.0.0.0", pid=9, process="python3", stand_in=True)),
+    "held by our stand-in and another": held(JAVA, Holder("0.0.0.0", pid=9, process="python3", stand_in=True)),
+    "held on loopback": held(replace(JAVA, address="127.0.0.53"), CURL),
+    "held on both loopbacks": held(replace(JAVA, address="::1"), replace(JAVA, address="::ffff:127.0.0.1")),
+    "held by who knows whom": held(),
+    "held by root, as a stand-in is": replace(held(Holder("0.0.0.0", uid=0)), detail=f"{MAY_BE_STAND_IN}9"),
+    "held by our stand-in, for a time": replace(
+        held(Holder("0.0.0.0", stand_in=True)), detail=f"{IN_EPHEMERAL_RANGE}1024-65535"
+    ),
+    "in a connection": of_own(PortState.OPEN, Reason.PORT_IN_CONNECTION, None, CURL),
+}
+OWN_FILTER = {
+    "accepted": of_own(PortState.OPEN, Reason.RULES_ACCEPT),
+    "dropped": of_own(PortState.FILTERED, Reason.RULES_DROP, "table inet filter, chain input, rule handle 7"),
+    "rejected": of_own(PortState.FILTERED, Reason.RULES_REJECT),
+    "unclear": of_own(PortState.UNKNOWN, Reason.RULES_UNCLEAR),
+    "not readable": of_own(PortState.UNKNOWN, Reason.NEEDS_PRIVILEGE),
+}
+OWN_UNKNOWN = of_own(PortState.UNKNOWN, Reason.LOCAL_ERROR, "Address family not supported by protocol")
+
+OWN_CELLS: dict[tuple[Expect, str], tuple[Outcome, Finding]] = {
+    (FREE, "free"): (PASS, Finding.OK),
+    (FREE, "reserved"): (PASS, Finding.OK),
+    (FREE, "ephemeral"): (WARN, Finding.EPHEMERAL),
+    (FREE, "unused"): (PASS, Finding.OK),
+    (FREE, "held"): (FAIL, Finding.OCCUPIED),
+    (FREE, "held on two addresses"): (FAIL, Finding.OCCUPIED),
+    (FREE, "held by our stand-in"): (PASS, Finding.OK),
+    (FREE, "held by our stand-in and another"): (FAIL, Finding.OCCUPIED),
+    # DC/OS's own check misses a listener on 127.0.0.1:5050: the product binds every address.
+    (FREE, "held on loopback"): (FAIL, Finding.OCCUPIED),
+    (FREE, "held on both loopbacks"): (FAIL, Finding.OCCUPIED),
+    (FREE, "held by who knows whom"): (FAIL, Finding.OCCUPIED),
+    (FREE, "held by root, as a stand-in is"): (UNSURE, Finding.UNDETERMINED),
+    (FREE, "held by our stand-in, for a time"): (WARN, Finding.EPHEMERAL),
+    (FREE, "in a connection"): (FAIL, Finding.OCCUPIED),
+    (LOOPBACK_ONLY, "free"): (INFO, Finding.NOT_LISTENING),
+    (LOOPBACK_ONLY, "ephemeral"): (INFO, Finding.NOT_LISTENING),
+    (LOOPBACK_ONLY, "unused"): (INFO, Finding.NOT_LISTENING),
+    (LOOPBACK_ONLY, "in a connection"): (INFO, Finding.NOT_LISTENING),
+    (LOOPBACK_ONLY, "held by our stand-in"): (INFO, Finding.NOT_LISTENING),
+    (LOOPBACK_ONLY, "held on loopback"): (PASS, Finding.OK),
+    (LOOPBACK_ONLY, "held on both loopbacks"): (PASS, Finding.OK),
+    (LOOPBACK_ONLY, "held"): (WARN, Finding.EXPOSED),
+    (LOOPBACK_ONLY, "held on two addresses"): (WARN, Finding.EXPOSED),
+    (LOOPBACK_ONLY, "held by who knows whom"): (INFO, Finding.UNDETERMINED),
+    (LOOPBACK_ONLY, "held by root, as a stand-in is"): (INFO, Finding.UNDETERMINED),
+    (LET_IN, "accepted"): (PASS, Finding.OK),
+    (LET_IN, "dropped"): (FAIL, Finding.BLOCKED),
+    (LET_IN, "rejected"): (FAIL, Finding.REJECTED),
+    (LET_IN, "unclear"): (INFO, Finding.UNDETERMINED),
+    (LET_IN, "not readable"): (INFO, Finding.NOT_TESTED),
+}
+
+
+@pytest.mark.parametrize(("case", "expected"), OWN_CELLS.items(), ids=[f"{x}: {name}" for x, name in OWN_CELLS])
+@pytest.mark.parametrize("phase", Phase)
+def test_of_this_machine_itself(case: tuple[Expect, str], expected: tuple[Outcome, Finding], phase: Phase) -> None:
+    expect, name = case
+    verdict = judge(own_check(expect), (OWN_FILTER if expect is LET_IN else OWN_PORTS)[name], MUTE, phase)
+    assert (verdict.outcome, verdict.finding) == expected
+    assert verdict.certainty is (Certainty.WEAK if case == (FREE, "unused") else Certainty.CERTAIN)
+    assert not re.search(r"None|[{}]|\s\s|\.\.", verdict.because)
+
+
+@pytest.mark.parametrize(("expect", "outcome"), [(FREE, UNSURE), (LOOPBACK_ONLY, INFO), (LET_IN, INFO)])
+def test_what_this_machine_cannot_tell_of_itself(expect: Expect, outcome: Outcome) -> None:
+    verdict = judge(own_check(expect), OWN_UNKNOWN, MUTE, PRE)
+    assert (verdict.outcome, verdict.finding) == (outcome, Finding.UNDETERMINED)
+    assert verdict.because == "This machine could not tell: Address family not supported by protocol."
+
+
+OWN_SENTENCES = {
+    (FREE, "free"): "5050/tcp on m1 is free.",
+    (FREE, "reserved"): "5050/tcp on m1 is free, and reserved for a server.",
+    (FREE, "ephemeral"): "5050/tcp on m1 is free now, but lies in its ephemeral range (32768-60999): an outgoing "
+    "connection may take it at any moment.",
+    (FREE, "held"): "java (PID 812, unit dcos-mesos-master.service) has 5050/tcp on m1: the product cannot use it.",
+    (FREE, "held on loopback"): "java (PID 812, unit dcos-mesos-master.service) has 5050/tcp on m1 on 127.0.0.53: "
+    "the product cannot use it.",
+    (FREE, "held by who knows whom"): "Somebody has 5050/tcp on m1: the product cannot use it.",
+    (FREE, "in a connection"): "An outgoing connection of curl (PID 5) has 5050/tcp on m1 as its near end: the "
+    "product cannot use it until that connection ends.",
+    (LOOPBACK_ONLY, "held"): "java (PID 812, unit dcos-mesos-master.service) listens on 5050/tcp of m1 on every "
+    "address (::), though it is for localhost only: only a firewall keeps others out.",
+    (LET_IN, "dropped"): "The packet filter of m1 itself drops what is sent to 5050/tcp (table inet filter, chain "
+    "input, rule handle 7).",
+}
+
+
+@pytest.mark.parametrize(("case", "sentence"), OWN_SENTENCES.items(), ids=[f"{x}: {n}" for x, n in OWN_SENTENCES])
+def test_a_sentence_about_this_machine(case: tuple[Expect, str], sentence: str) -> None:
+    expect, name = case
+    seen = (OWN_FILTER if expect is LET_IN else OWN_PORTS)[name]
+    assert judge(own_check(expect), seen, MUTE, PRE).because == sentence
 
 
 # -------------------------------------------------------------------------------------------- exit status

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_ALIVE,
     ICMP_MUTE,
+    IN_EPHEMERAL_RANGE,
     NEEDS_SOURCE_PORT_68,
+    OTHER_WITHOUT_TOKEN,
     OWN_ROUTE_LOST,
     REPLIED_FROM,
+    RESERVED,
+    SILENT_WITHOUT_TOKEN,
+    UNASKED_TOKEN,
     WINDOW_STAYS_ZERO,
     PortState,
     Reason,
     Transport,
 )
-from portcheck.model import Answers, Certainty, Expect, Finding, Gap, Level, Listen, Outcome, Phase
+from portcheck.model import Answers, Certainty, Expect, Finding, Gap, Level, Listen, Outcome, Phase, Sight
 from portcheck.verdict import Evidence
 
 STATES: Mapping[PortState, str] = {
@@ -45,6 +51,15 @@ REASONS: Mapping[Reason, str] = {
     Reason.PROTO_UNREACH: "ICMP protocol unreachable (3/2; IPv6 4/1). From the address itself, asked in GRE, ESP or "
     "AH: it does not speak that.",
     Reason.ARP_FAILURE: "Our own kernel asked the network segment for the address, and nobody has it.",
+    Reason.ECHO_TOKEN: "Our stand-in at the target answered, and proved it with the key. `echo` has what it said.",
+    Reason.PORT_FREE: "Of this machine: the port can be bound, on every address.",
+    Reason.PORT_UNUSED: "Of this machine: nobody is seen to have the port, and we may not try to bind it.",
+    Reason.PORT_HELD: "Of this machine: somebody listens on the port, or has bound it. `holders` has who.",
+    Reason.PORT_IN_CONNECTION: "Of this machine: the port is the near end of a connection, and nobody listens.",
+    Reason.RULES_ACCEPT: "The packet filter of this machine lets in what is sent to the port. `no-rules` in `detail`: "
+    "there are none.",
+    Reason.RULES_DROP: "The packet filter of this machine drops it; `detail` has the rule.",
+    Reason.RULES_REJECT: "The packet filter of this machine rejects it; `detail` has the rule.",
     Reason.NO_ROUTE: "This machine has no route to the address; no packet left.",
     Reason.NAME_UNRESOLVED: "A name in the site file has no address.",
     Reason.ICMP_RATE_LIMITED: "Silent, and `responder`, a router or the host itself, limits its ICMP errors: it may "
@@ -64,6 +79,8 @@ REASONS: Mapping[Reason, str] = {
     Reason.LOCAL_FD_LIMIT: "No free file descriptor for 5 s.",
     Reason.LOCAL_NO_PORTS: "No free local port towards this address for 5 s.",
     Reason.LOCAL_ERROR: "Another error of this machine; `detail` has its name.",
+    Reason.RULES_UNCLEAR: "The packet filter of this machine has rules that portcheck does not understand, or that do "
+    "not depend on the port alone.",
 }
 
 DETAILS: Mapping[str, str] = {
@@ -75,6 +92,12 @@ DETAILS: Mapping[str, str] = {
     f"{REPLIED_FROM}ADDRESS": "With `open`: the answer came from another address than the one that was asked.",
     OWN_ROUTE_LOST: "With `lost-contact`: it is our own network that went away.",
     WINDOW_STAYS_ZERO: "With `answers-everything`: see there.",
+    CLOSED_WITHOUT_TOKEN: "With `open`, before an install: asked for a token, the port closed the connection.",
+    SILENT_WITHOUT_TOKEN: "The same, and it stayed silent.",
+    OTHER_WITHOUT_TOKEN: "The same, and it said something else.",
+    UNASKED_TOKEN: "With `open`, before an install: nobody came to ask the port for a token.",
+    f"{IN_EPHEMERAL_RANGE}FIRST-LAST": "With `port-free`: an outgoing connection may take the port at any moment.",
+    RESERVED: "With `port-free`: no outgoing connection is given the port.",
 }
 """What refines a reason; of other reasons `detail` is free text."""
 
@@ -103,6 +126,22 @@ EXPECTS: Mapping[Expect, str] = {
     Expect.LOCAL_ONLY: "The row's only source is `localhost`, and we look from outside.",
     Expect.ALLOWED: "May be open and need not be: a row whose feature was neither stated nor denied.",
     Expect.NOT_OPEN: "Looked at by the sweep: nothing in use names this port of this host for us.",
+    Expect.FREE: "Before the install: nobody has this port of the machine that we stand on.",
+    Expect.LOOPBACK_ONLY: "With the product running: this port of the machine that we stand on is on loopback only.",
+    Expect.LET_IN: "Before the install: the packet filter of the machine that we stand on lets others in.",
+}
+
+SIGHTS: Mapping[Sight, str] = {
+    Sight.NONE: "There are no stand-ins in this run, or the check has nothing to do with them.",
+    Sight.ECHO: "The token came back, from this host.",
+    Sight.OTHER_HOST: "A token came back, and it is another machine's: a translation, a balancer, a double address.",
+    Sight.CLOSES: "A proxy, or a stand-in with another key.",
+    Sight.LISTENING: "It says so in its report, under the key.",
+    Sight.HELD: "The report names who has it, where that could be seen.",
+    Sight.UNABLE: "Mostly a port below 1024, and the stand-in does not run as root.",
+    Sight.UNOPENED: "It was started for another role or for other ports.",
+    Sight.UNREPORTED: "Its report did not come.",
+    Sight.ABSENT: "It is not running, it has another key, or nothing reaches it.",
 }
 
 LEVELS: Mapping[Level, str] = {
@@ -163,6 +202,37 @@ EVIDENCE: Mapping[Evidence, str] = {
     "For local-only and unasked ports the host must have answered elsewhere",
     Evidence.MAY_BE_OPEN: "`open|filtered`; UDP, GRE, ESP, AH",
     Evidence.UNKNOWN: "`unknown`, for whatever reason",
+    Evidence.ECHO: "`open` by `echo-token`, from this host",
+    Evidence.ECHO_OF_ANOTHER: "`open` by `echo-token`, from another machine than this host",
+    Evidence.ECHO_AT_ANOTHER_PORT: "`open` by `echo-token`, from this host, and it arrived at another port there",
+    Evidence.ECHO_FROM_ELSEWHERE: "`open` by `echo-token`, from this host, sent from an address that was not asked",
+    Evidence.ANSWERED_IN_ITS_PLACE: "`open` without a token, and the host's stand-in says that it listens there; also "
+    "where the host seems to accept everything",
+    Evidence.NO_TOKEN: "`open` without a token and without a word, like all that is open there; no stand-in of the "
+    "host was heard",
+    Evidence.UNASKED: "`open` over TCP, and the connection to ask for the token in did not come about",
+    Evidence.HELD: "the host's stand-in could not open the port, since somebody has it; `open`, `closed` or silent, "
+    "but not `filtered`",
+    Evidence.REFUSED_IN_FRONT: "`closed`, and the host's stand-in says that it listens there",
+    Evidence.SILENT_IN_FRONT: "silence that an open port may have, and the host's stand-in says that it listens there",
+    Evidence.ANSWER_LOST: "silence of whatever kind, and the host's stand-in has heard our question",
+    Evidence.CLOSED_UNATTENDED: "`closed`, and no stand-in of the host is known to listen there: none was heard, it "
+    "was not started for this port, or its report did not come",
+    Evidence.OWN_FREE: "`port-free`",
+    Evidence.OWN_EPHEMERAL: "`port-free`, or `port-held` by our own stand-in alone, with the ephemeral range in "
+    "`detail`",
+    Evidence.OWN_UNUSED: "`port-unused`",
+    Evidence.OWN_STAND_IN: "`port-held` by our own stand-in alone",
+    Evidence.OWN_LOOPBACK: "`port-held` on 127.0.0.0/8 or ::1 alone",
+    Evidence.OWN_HELD: "`port-held`, also on another address",
+    Evidence.OWN_HELD_UNSEEN: "`port-held`, and the kernel does not show by whom",
+    Evidence.OWN_HELD_PERHAPS: "`port-held` by a process that we may not see, while a stand-in runs on this machine",
+    Evidence.OWN_CONNECTED: "`port-in-connection`",
+    Evidence.LET_IN: "`rules-accept`",
+    Evidence.DROPPED_HERE: "`rules-drop`",
+    Evidence.REJECTED_HERE: "`rules-reject`",
+    Evidence.RULES_UNCLEAR: "`rules-unclear`",
+    Evidence.RULES_UNREADABLE: "`needs-privilege`",
 }
 
 FINDINGS: Mapping[Finding, tuple[str, str]] = {
@@ -195,9 +265,10 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
         "Look on the host whether the service runs, or repeat the check from Linux, which shows more.",
     ),
     Finding.OCCUPIED: (
-        "Before the install something listens on a port that the product needs.",
-        "On the host, `ss -ltunp` as root shows what it is. Is it the product already? Then check with "
-        "`--phase installed`.",
+        "Before the install something has a port that the product needs. Who it is, is known of the machine that we "
+        "stand on, and of hosts with a stand-in.",
+        "Stop it, or move it to another port. Where nobody is named, `ss -ltunp` as root on the host shows what it is. "
+        "Is it the product already? Then check with `--phase installed`.",
     ),
     Finding.UNEXPECTED_OPEN: (
         "A port is open that nothing in use names on this host.",
@@ -207,8 +278,14 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
         "A port is open to us that the document names for other sources.",
         "Nothing, unless the site means to keep us out. Then close it, and check with `--strict-sources`.",
     ),
+    Finding.EPHEMERAL: (
+        "A port of this machine that the product needs is free, and lies in the range out of which the kernel gives "
+        "ports to outgoing connections. One of these may have it when the product starts.",
+        "Reserve it: the line behind the arrow has the command (`net.ipv4.ip_local_reserved_ports`).",
+    ),
     Finding.EXPOSED: (
-        "A port that is for the host itself answers from outside.",
+        "A port that is for the host itself answers from outside; or, a warning, listens there on another address than "
+        "loopback, so that only a firewall keeps others out.",
         "Bind the service to 127.0.0.1, or close the port in the host's firewall.",
     ),
     Finding.NO_HOST: (
@@ -217,8 +294,11 @@ FINDINGS: Mapping[Finding, tuple[str, str]] = {
     ),
     Finding.WRONG_RESPONDER: (
         "A port is open as it should be, but what answers speaks another protocol than the one that was expected. "
-        "Over TCP that is only known with `--verify`.",
-        "Look on the host what listens there: `ss -ltunp` as root. If it is right, correct `speaks` in the document.",
+        "Over TCP that is only known with `--verify`. Before an install: not the stand-in of this host answered, but "
+        "that of another one, or somebody on the way.",
+        "Look on the host what listens there: `ss -ltunp` as root. If it is right, correct `speaks` in the document. "
+        "Before an install look for an address translation, a proxy, or a second machine with the same address; and "
+        "whether the stand-ins have the same key.",
     ),
     Finding.UNDETERMINED: (
         "Tried, or not possible to try, and not known. Silence over UDP is among these.",

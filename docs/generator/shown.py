@@ -1,7 +1,8 @@
 """The manual's examples: portcheck's own command line, run against a made-up network of answers.
 
-Everything is the real program except the packets: what a firewall, a host or a router of the example would answer is
-looked up in NETWORKS. So the output in the manual is what this version prints, and a stale page can be told.
+Everything is the real program except the packets, and what it sees of its own machine: what a firewall, a host or a
+router of the example would answer is looked up in NETWORKS. So the output in the manual is what this version prints,
+and a stale page can be told.
 """
 
 from __future__ import annotations
@@ -21,30 +22,35 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from generator.shown_machine import Machine, as_if_on, opened
 from portcheck import cli, documents
 from portcheck.engine.pace import JITTER_S, LIMITS, Speed
 from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
     ICMP_ALIVE,
     ICMP_MUTE,
     Answered,
     Attempt,
+    Echo,
+    Holder,
     Observation,
     PortState,
     Probe,
     ProbeSet,
     Reason,
+    StandInReport,
     Tally,
     Transport,
 )
+from portcheck.engine.stand_in import Came
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.measured import Measured
-from portcheck.model import LOCALHOST, Answers, Expectation, Listen, Plan, Run, Selection
+from portcheck.model import LOCALHOST, LOOPBACK, Answers, Expectation, Family, Host, Listen, Plan, Run, Selection
 from portcheck.probe_sets import AskedPort, asked_without_connection, of_plan, probe_sets
-from portcheck.run import KnownFor, conclude
+from portcheck.role_ports import RolePort, role_ports
+from portcheck.run import KnownFor, conclude, look_at_ourselves
 
 _STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-_MACHINE = "a1"
-_OWN_ADDRESS = "10.0.2.11"
 _ROUTER = "10.0.2.254"
 _DOCUMENT = "dcos-1.11"
 _NOT_RUNNING = 61003
@@ -66,6 +72,7 @@ class Answer:
         answer, speaks: what answered; of a TCP port it is told with --verify.
         secret: it is given only to who has this secret, a field of Secrets; others meet silence.
         sent: whether anything could be sent.
+        echo: of a stand-in.
     """
 
     state: PortState = PortState.OPEN
@@ -80,6 +87,7 @@ class Answer:
     speaks: str | None = None
     secret: str | None = None
     sent: bool = True
+    echo: Echo | None = None
 
 
 OPEN = Answer()
@@ -114,6 +122,9 @@ def forbidden(detail: str) -> Answer:
 DNS = replied("DNS: not implemented", "dns")
 NTP = replied("NTP server, stratum 2", "ntp")
 
+_AGENT = Machine()
+_AGENT_AS_ROOT = Machine(is_root=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -123,12 +134,16 @@ class Network:
         faults: what an address answers instead, by port: "5050/tcp", "gre".
         silent: hosts with a firewall that drops what nothing listens for, by address: the TCP ports that are open.
         others: hosts that are no part of the product, by address: what they answer, by port.
+        machine: where the example runs.
+        stand_ins: machines on which a stand-in was started, for all ports of their roles.
     """
 
     faults: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     installed: bool = True
     silent: Mapping[str, frozenset[int]] = field(default_factory=dict)
     others: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+    machine: Machine = _AGENT
+    stand_ins: tuple[Machine, ...] = ()
 
     def answer(self, address: str, transport: Transport, port: int) -> Answer:
         """What this port of this address answers to the machine of the example."""
@@ -198,12 +213,58 @@ _SERVERS = {
 _NO_RAW_SOCKETS = {("10.0.9.20", "gre"): forbidden("CAP_NET_RAW"), ("10.0.9.20", "esp"): forbidden("CAP_NET_RAW")}
 _NO_PING = {("10.0.9.20", "icmp"): forbidden("CAP_NET_RAW or net.ipv4.ping_group_range")}
 
+_MASTER = Machine(
+    "m1",
+    MASTERS[0],
+    is_root=True,
+    came=(
+        Came(AGENTS[0], Transport.UDP, 64000, authentic=True, number=4),
+        Came(AGENTS[0], Transport.TCP, 8080, authentic=False, number=23),
+        Came(AGENTS[0], Transport.TCP, 15101, authentic=True, number=23),
+    ),
+)
+_MASTER_TAKEN = replace(
+    _MASTER, held={"8080/tcp": Holder("0.0.0.0", pid=1204, process="java", unit="jenkins.service", uid=112)}
+)
+_MASTERS_ALONE: tuple[Mapping[str, Any], ...] = (
+    {
+        "match": {
+            "op": "!=",
+            "left": {"payload": {"protocol": "ip", "field": "saddr"}},
+            "right": {"prefix": {"addr": "10.0.1.0", "len": 24}},
+        }
+    },
+    {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 2181}},
+    {"drop": None},
+)
+"""ip saddr != 10.0.1.0/24 tcp dport 2181 drop"""
+_MASTER_RUNNING = replace(
+    _MASTER,
+    held={
+        "7070/tcp": Holder("127.0.0.1", pid=2301, process="java", unit="dcos-cosmos.service", uid=0),
+        "9990/tcp": Holder("0.0.0.0", pid=2301, process="java", unit="dcos-cosmos.service", uid=0),
+        "15055/tcp": Holder("127.0.0.1", pid=2417, process="python", unit="dcos-history.service", uid=0),
+    },
+)
+_BROKEN_WAYS = {
+    (MASTERS[0], "5050/tcp"): SILENCE,
+    (MASTERS[0], "8181/tcp"): RESET,
+    (MASTERS[0], "443/tcp"): Answer(detail=CLOSED_WITHOUT_TOKEN),
+}
+
 NETWORKS: Mapping[str, Network] = {
     "healthy": Network(others=_TIME),
     "faulty": Network(_FAULTY, others=_TIME),
     "repaired": Network({("10.0.2.12", "8080/tcp"): OPEN}),
-    "bare": Network({("10.0.1.12", "8080/tcp"): OPEN, **_EVERY_MASTER_DROPS_5050}, installed=False),
-    "bare and right": Network(installed=False),
+    "on a master, at first": Network(installed=False, machine=_MASTER_TAKEN),
+    "on a master": Network(installed=False, machine=_MASTER),
+    "on a master with a firewall": Network(installed=False, machine=replace(_MASTER, rules=(_MASTERS_ALONE,))),
+    "on a tuned master": Network(installed=False, machine=replace(_MASTER, ephemeral="1024\t65535")),
+    "on a master, ordinary user": Network(installed=False, machine=replace(_MASTER_TAKEN, is_root=False)),
+    "on a running master": Network(machine=_MASTER_RUNNING),
+    "broken ways": Network(_BROKEN_WAYS, installed=False, machine=_AGENT_AS_ROOT, stand_ins=(_MASTER,)),
+    "open ways": Network(installed=False, machine=_AGENT_AS_ROOT, stand_ins=(_MASTER,)),
+    "no stand-in": Network(installed=False, machine=_AGENT_AS_ROOT),
     "windows": Network(_DOMAIN_OVER_UDP, silent=_DOMAIN),
     "with guests": Network({("10.0.1.11", "12345/tcp"): OPEN, ("10.0.1.11", "5900/tcp"): OPEN}),
     "servers": Network(others=_SERVERS),
@@ -288,18 +349,21 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
     def execute(
         plan: Plan, selection: Selection, *, known_for: KnownFor, kept: Iterable[Answered] = (), **rest: Any
     ) -> Run:
+        heard = _with_stand_ins(network, plan)
         measured = Measured(of_plan(plan, kept))
+        measured.reports.update(_reports(network, plan))
+        remarks = look_at_ourselves(plan, measured)
         timing = timing_of(Speed(selection.speed))
         ended_s = 0.0
         for asked in probe_sets(plan, seed=_SEED, evidence=selection.evidence, kept=measured):
             ended_s = max(ended_s, _started_s(len(asked.singly) + len(asked.in_bulk)))
-            for answered in _answered(asked, network, timing):
+            for answered in _answered(asked, heard, timing):
                 if isinstance(answered, Observation) and not selection.verify:
                     answered = replace(answered, answer=None, speaks=None)
                 measured.take(answered)
         for address, source_address, ports in asked_without_connection(plan, evidence=True, kept=measured):
             for number, port in enumerate(ports):
-                measured.take(_datagrams(number, address, source_address, port, network, selection))
+                measured.take(_datagrams(number, address, source_address, port, heard, selection))
         for seen in measured.taken:
             if isinstance(seen, Observation):
                 ended_s = max(ended_s, *(a.started_s + a.lasted_s for a in seen.attempts), 0.0)
@@ -312,6 +376,7 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
             started=_STARTED,
             finished=finished,
             interrupted=None,
+            remarks=remarks,
             known_for=known_for,
         )
 
@@ -319,13 +384,49 @@ def _as_if_on_the_example(network: Network) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, environment, clear=True))
         stack.enter_context(patch("portcheck.cli.check.execute", execute))
-        stack.enter_context(patch("portcheck.vantage.local.is_own", lambda address: address == _OWN_ADDRESS))
-        stack.enter_context(patch("portcheck.vantage.local.is_broadcast", lambda address: False))
-        stack.enter_context(patch("portcheck.vantage.local.privilege_lacking", lambda transport, address: None))
-        stack.enter_context(patch("portcheck.vantage.local.machine_name", lambda: _MACHINE))
+        stack.enter_context(as_if_on(network.machine, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         # How long a plan takes at most depends on how many sockets this machine may open.
         stack.enter_context(patch("portcheck.cli.announcement.raise_descriptor_limit", lambda: 16_000))
         yield
+
+
+# ------------------------------------------------------------------------------------------------ stand-ins
+
+
+def _with_stand_ins(network: Network, plan: Plan) -> Network:
+    """The network as it answers who has the key."""
+    if not plan.scope.stand_ins:
+        return network
+    echoes = {
+        (machine.address, str(port)): _of_stand_in(machine, port)
+        for machine in network.stand_ins
+        for port in role_ports(plan.scope, _host(machine, plan))
+        if not port.local_only
+    }
+    return replace(network, faults=echoes | dict(network.faults))
+
+
+def _of_stand_in(machine: Machine, port: RolePort) -> Answer:
+    came = machine.address, port.port, _AGENT.address, 40_000
+    return Answer(reason=Reason.ECHO_TOKEN, echo=Echo(_stack(machine), machine.name, True, *came))
+
+
+def _reports(network: Network, plan: Plan) -> Iterator[tuple[str, list[StandInReport]]]:
+    """By address, what the stand-ins say of themselves to who has the key."""
+    for machine in network.stand_ins if plan.scope.stand_ins else ():
+        ports = tuple(
+            opened(machine, port.transport, port.port, LOOPBACK[Family.IPV4] if port.local_only else machine.address)
+            for port in role_ports(plan.scope, _host(machine, plan))
+        )
+        yield machine.address, [StandInReport(_stack(machine), machine.name, True, ports)]
+
+
+def _host(machine: Machine, plan: Plan) -> Host:
+    return next(host for host in plan.scope.all_hosts if host.name == machine.name)
+
+
+def _stack(machine: Machine) -> str:
+    return machine.name.encode().hex().rjust(16, "0")
 
 
 # --------------------------------------------------------------------------------- what the engine would report
@@ -377,8 +478,10 @@ def _observation(number: int, probe: Probe, answer: Answer, trusted: bool, timin
         icmp=answer.icmp,
         errno=answer.errno,
         rtt_ms=answer.after_s * 1000 if answer.syns == 1 else None,
+        detail=answer.detail,
         answer=answer.answer,
         speaks=answer.speaks,
+        echo=answer.echo,
     )
 
 
@@ -412,4 +515,5 @@ def _datagrams(
         detail=answer.detail,
         answer=answer.answer,
         speaks=answer.speaks,
+        echo=answer.echo,
     )

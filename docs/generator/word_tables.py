@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from generator import meanings
-from portcheck.engine.probe import ICMP_ALIVE, Attempt, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.probe import (
+    CLOSED_WITHOUT_TOKEN,
+    ICMP_ALIVE,
+    IN_EPHEMERAL_RANGE,
+    MAY_BE_STAND_IN,
+    OWN_HOST,
+    UNASKED_TOKEN,
+    Attempt,
+    Holder,
+    Observation,
+    PortState,
+    Probe,
+    Reason,
+    Transport,
+)
 from portcheck.facts import Facts
-from portcheck.model import Certainty, Check, Expect, Family, Phase
+from portcheck.model import NOT_SEEN, Certainty, Check, Expect, Family, Phase, Seen, Sight
 from portcheck.verdict import Evidence, Rule, judge, rule_for
 
 
@@ -31,7 +46,17 @@ def _vocabularies() -> tuple[_Vocabulary, ...]:
         ),
         of("Outcomes", "What a check came to: `outcome`.", _text(meanings.OUTCOMES)),
         of("Certainty", "How much a verdict can be trusted: `certainty`.", _text(meanings.CERTAINTIES)),
-        of("Expectations", "What a check expects to see: `expect`, strictest first.", _text(meanings.EXPECTS)),
+        of(
+            "Expectations",
+            "What a check expects to see: `expect`, strictest first; at the end those of the machine that we stand on.",
+            _text(meanings.EXPECTS),
+        ),
+        of(
+            "Stand-ins",
+            "How a port looks in the light of what the stand-ins say, before an install. Not in the run JSON, but "
+            "behind its findings.",
+            _text(meanings.SIGHTS),
+        ),
         of("Levels", "How much a document insists: `level`.", _text(meanings.LEVELS)),
         of("Listening", "How many ports of a row listen: `listen` in a document.", _text(meanings.LISTENS)),
         of("Answering", "How a healthy service treats a stranger: `answers` in a document.", _text(meanings.ANSWERS)),
@@ -57,15 +82,6 @@ def findings() -> str:
 
 # ------------------------------------------------------------------------------------------------- verdicts
 
-_EXPECTED: tuple[tuple[str, Phase, Expect], ...] = (
-    ("required, preinstall", Phase.PREINSTALL, Expect.REACHABLE),
-    ("required, installed", Phase.INSTALLED, Expect.REACHABLE),
-    ("allowed", Phase.INSTALLED, Expect.ALLOWED),
-    ("local-only, from outside", Phase.INSTALLED, Expect.LOCAL_ONLY),
-    ("not asked for", Phase.INSTALLED, Expect.NOT_OPEN),
-)
-"""The columns; only what is required means something else before the install."""
-
 _ADDRESS = "10.0.1.11"
 _ROUTER = "10.0.2.254"
 _PROBE = Probe(_ADDRESS, Transport.TCP, 5050)
@@ -74,6 +90,8 @@ _SILENT = (Attempt(0.0, 3.3, 40000, 4, "no-response"), Attempt(1.0, 3.3, 40001, 
 _ANSWERED = (Attempt(0.0, 0.0004, 40000, 1, "syn-ack"),)
 _UNANSWERED = tuple(Attempt(start_s, 1.0, 40000, 1, "no-response") for start_s in (0.0, 0.25, 0.5))
 _LIVELY = Facts(answered=22, alive=True)
+_OWN_PROBE = Probe(OWN_HOST, Transport.TCP, 5050)
+_JAVA = Holder("::", pid=812, process="java", unit="dcos-mesos-master.service")
 
 _SAMPLES: Mapping[Evidence, tuple[Observation, Facts]] = {
     Evidence.OPEN: (Observation(_PROBE, PortState.OPEN, Reason.SYN_ACK, _ANSWERED, rtt_ms=0.4), _LIVELY),
@@ -112,30 +130,179 @@ _SAMPLES: Mapping[Evidence, tuple[Observation, Facts]] = {
 }
 """An observation and what the run shows of its host, to make each sentence from."""
 
+_AT_8080 = Echo("0" * 16, "m1", True, "10.0.0.1", 8080, "10.0.0.11", 40000)
+_ECHOED = replace(_SAMPLES[Evidence.OPEN][0], reason=Reason.ECHO_TOKEN)
+_WITHOUT_TOKEN = replace(_SAMPLES[Evidence.OPEN][0], detail=CLOSED_WITHOUT_TOKEN)
+_RESET = _SAMPLES[Evidence.RESET][0]
+_SILENT_OVER_UDP = _SAMPLES[Evidence.MAY_BE_OPEN][0]
+
+
+_Sample = tuple[Observation, Facts, Seen]
+
+_STAND_IN_SAMPLES: Mapping[Evidence, _Sample] = {
+    Evidence.ECHO: (_ECHOED, _LIVELY, Seen(Sight.ECHO)),
+    Evidence.ECHO_AT_ANOTHER_PORT: (_ECHOED, _LIVELY, Seen(Sight.OTHER_PORT, echo=_AT_8080)),
+    Evidence.ECHO_FROM_ELSEWHERE: (replace(_ECHOED, detail=f"{REPLIED_FROM}10.0.0.9"), _LIVELY, Seen(Sight.ECHO)),
+    Evidence.ECHO_OF_ANOTHER: (_ECHOED, _LIVELY, Seen(Sight.OTHER_HOST, who="the stand-in of m2")),
+    Evidence.ANSWERED_IN_ITS_PLACE: (_WITHOUT_TOKEN, _LIVELY, Seen(Sight.LISTENING)),
+    Evidence.NO_TOKEN: (_WITHOUT_TOKEN, _LIVELY, Seen(Sight.CLOSES)),
+    Evidence.UNASKED: (replace(_WITHOUT_TOKEN, detail=UNASKED_TOKEN), _LIVELY, Seen(Sight.ABSENT)),
+    Evidence.HELD: (_RESET, _LIVELY, Seen(Sight.HELD, holder=_JAVA)),
+    Evidence.REFUSED_IN_FRONT: (_RESET, _LIVELY, Seen(Sight.LISTENING)),
+    Evidence.SILENT_IN_FRONT: (_SILENT_OVER_UDP, _LIVELY, Seen(Sight.LISTENING)),
+    Evidence.ANSWER_LOST: (_SILENT_OVER_UDP, _LIVELY, Seen(Sight.LISTENING, arrived=True)),
+    Evidence.CLOSED_UNATTENDED: (_RESET, _LIVELY, Seen(Sight.ABSENT)),
+}
+
+
+def _of_own(state: PortState, reason: Reason, detail: str | None = None, *holders: Holder) -> _Sample:
+    return Observation(_OWN_PROBE, state, reason, detail=detail, holders=holders), Facts(), NOT_SEEN
+
+
+_ROOTS = Holder("0.0.0.0", uid=0)
+_OWN_PORT_SAMPLES: Mapping[Evidence, _Sample] = {
+    Evidence.OWN_FREE: _of_own(PortState.CLOSED, Reason.PORT_FREE),
+    Evidence.OWN_EPHEMERAL: _of_own(PortState.CLOSED, Reason.PORT_FREE, f"{IN_EPHEMERAL_RANGE}1024-65535"),
+    Evidence.OWN_UNUSED: _of_own(PortState.CLOSED, Reason.PORT_UNUSED, "needs CAP_NET_BIND_SERVICE"),
+    Evidence.OWN_STAND_IN: _of_own(PortState.OPEN, Reason.PORT_HELD, None, replace(_JAVA, stand_in=True)),
+    Evidence.OWN_LOOPBACK: _of_own(PortState.OPEN, Reason.PORT_HELD, None, replace(_JAVA, address="127.0.0.1")),
+    Evidence.OWN_HELD: _of_own(PortState.OPEN, Reason.PORT_HELD, None, _JAVA),
+    Evidence.OWN_HELD_UNSEEN: _of_own(PortState.OPEN, Reason.PORT_HELD),
+    Evidence.OWN_HELD_PERHAPS: _of_own(PortState.OPEN, Reason.PORT_HELD, f"{MAY_BE_STAND_IN}9", _ROOTS),
+    Evidence.OWN_CONNECTED: _of_own(PortState.OPEN, Reason.PORT_IN_CONNECTION, None, replace(_JAVA, connected=True)),
+    Evidence.UNKNOWN: _of_own(PortState.UNKNOWN, Reason.LOCAL_ERROR, "Address family not supported by protocol"),
+}
+_RULE = "table inet filter, chain input, rule handle 7"
+_OWN_FILTER_SAMPLES: Mapping[Evidence, _Sample] = {
+    Evidence.LET_IN: _of_own(PortState.OPEN, Reason.RULES_ACCEPT),
+    Evidence.DROPPED_HERE: _of_own(PortState.FILTERED, Reason.RULES_DROP, _RULE),
+    Evidence.REJECTED_HERE: _of_own(PortState.FILTERED, Reason.RULES_REJECT, _RULE),
+    Evidence.RULES_UNCLEAR: _of_own(PortState.UNKNOWN, Reason.RULES_UNCLEAR),
+    Evidence.RULES_UNREADABLE: _of_own(PortState.UNKNOWN, Reason.NEEDS_PRIVILEGE),
+    Evidence.UNKNOWN: _of_own(PortState.UNKNOWN, Reason.LOCAL_ERROR, "Operation not permitted"),
+}
+
+
+class _Column(NamedTuple):
+    title: str
+    phase: Phase
+    expect: Expect
+
+
+class _Part(NamedTuple):
+    """Lines of evidence that come with the same expectations."""
+
+    title: str
+    introduction: str
+    columns: tuple[_Column, ...]
+    samples: Mapping[Evidence, _Sample]
+
+
+_REQUIRED_BEFORE = _Column("required, preinstall", Phase.PREINSTALL, Expect.REACHABLE)
+
+_PARTS: tuple[_Part, ...] = (
+    _Part(
+        "What the network answers",
+        "Only what is required means something else before the install.",
+        (
+            _REQUIRED_BEFORE,
+            _Column("required, installed", Phase.INSTALLED, Expect.REACHABLE),
+            _Column("allowed", Phase.INSTALLED, Expect.ALLOWED),
+            _Column("local-only, from outside", Phase.INSTALLED, Expect.LOCAL_ONLY),
+            _Column("not asked for", Phase.INSTALLED, Expect.NOT_OPEN),
+        ),
+        {evidence: (*seen, NOT_SEEN) for evidence, seen in _SAMPLES.items()},
+    ),
+    _Part(
+        "What stand-ins add",
+        "With `--phase preinstall` and a key (`--key-file`). These lines go before those above; whatever a firewall "
+        "rejects or drops is as above.",
+        (
+            _REQUIRED_BEFORE,
+            _Column("allowed, preinstall", Phase.PREINSTALL, Expect.ALLOWED),
+            _Column("local-only, preinstall", Phase.PREINSTALL, Expect.LOCAL_ONLY),
+            _Column("not asked for, preinstall", Phase.PREINSTALL, Expect.NOT_OPEN),
+        ),
+        _STAND_IN_SAMPLES,
+    ),
+    _Part(
+        "The ports of the machine that we stand on",
+        "Asked of its kernel; nothing is sent. Before the install every port of its roles has to be free. With the "
+        "product running, what is for localhost is to listen on loopback and nowhere else.",
+        (
+            _Column("free, preinstall", Phase.PREINSTALL, Expect.FREE),
+            _Column("loopback-only, installed", Phase.INSTALLED, Expect.LOOPBACK_ONLY),
+        ),
+        _OWN_PORT_SAMPLES,
+    ),
+    _Part(
+        "The packet filter of the machine that we stand on",
+        "Read, never changed, before the install.",
+        (_Column("let in, preinstall", Phase.PREINSTALL, Expect.LET_IN),),
+        _OWN_FILTER_SAMPLES,
+    ),
+)
+
 
 def verdicts() -> str:
     """The table of all verdicts, what each line of it stands for, and the sentences."""
-    heading = ("what was observed", *(title for title, _, _ in _EXPECTED))
-    lines = ((str(evidence), *(_verdict(rule) for rule in _rules(evidence))) for evidence in Evidence)
+    parts = [_table_of(part) for part in _PARTS]
     observed = ((f"{evidence}", text) for evidence, text in meanings.EVIDENCE.items())
-    parts = [
-        _table(heading, lines, code=False),
+    parts += [
         "## What was observed\n",
-        _table(("line", "state and reason"), observed, code=False),
+        _table(("line", "what it stands for"), observed, code=False),
         "## The sentences\n",
         "As they read for `m1`, with 10.0.2.254 as a router on the way: for a TCP port, or where only UDP has the "
         "observation for 53/udp. `unknown` says what was in the way.\n",
     ]
-    for title, phase, expect in _EXPECTED:
-        parts.append(f"### {title[:1].upper()}{title[1:]}\n")
-        sentences = ((f"{e}", _verdict(rule_for(phase, expect, e)), _sentence(phase, expect, e)) for e in Evidence)
-        parts.append(_table(("observed", "verdict", "sentence"), sentences, code=False))
+    shown: set[tuple[str, str]] = set()
+    for part in _PARTS:
+        for column in part.columns:
+            title = f"{column.title[:1].upper()}{column.title[1:]}"
+            # What is required before the install is in two tables, the network's and the stand-ins'.
+            again = ", with stand-ins" if (title, "") in shown else ""
+            shown.add((title, ""))
+            parts += [f"### {title}{again}\n", _sentences(part, column)]
     return "\n".join(parts)
 
 
-def _rules(evidence: Evidence) -> Iterator[Rule]:
-    for _, phase, expect in _EXPECTED:
-        yield rule_for(phase, expect, evidence)
+def _table_of(part: _Part) -> str:
+    heading = ("what was observed", *(column.title for column in part.columns))
+    lines = ((str(evidence), *(_cell(column, evidence) for column in part.columns)) for evidence in part.samples)
+    return f"## {part.title}\n\n{part.introduction}\n\n{_table(heading, lines, code=False)}"
+
+
+def _cell(column: _Column, evidence: Evidence) -> str:
+    rule = _rule(column, evidence)
+    return _verdict(rule) if rule is not None else "as above"
+
+
+def _rule(column: _Column, evidence: Evidence) -> Rule | None:
+    """None where the expectation never meets this evidence."""
+    try:
+        return rule_for(column.phase, column.expect, evidence)
+    except KeyError:
+        return None
+
+
+def _sentences(part: _Part, column: _Column) -> str:
+    rows = (
+        (f"{evidence}", _verdict(rule), _sentence(column.phase, column.expect, evidence))
+        for evidence in part.samples
+        if (rule := _rule(column, evidence)) is not None
+    )
+    return _table(("observed", "verdict", "sentence"), rows, code=False)
+
+
+def cells() -> list[tuple[Expect, Evidence]]:
+    """Every cell that has a verdict."""
+    return [
+        (column.expect, evidence)
+        for part in _PARTS
+        for column in part.columns
+        for evidence in part.samples
+        if _rule(column, evidence) is not None
+    ]
 
 
 def _verdict(rule: Rule) -> str:
@@ -144,21 +311,27 @@ def _verdict(rule: Rule) -> str:
 
 
 def _sentence(phase: Phase, expect: Expect, evidence: Evidence) -> str:
-    check, observation, facts = sample(expect, evidence)
-    return judge(check, observation, facts, phase).because
+    check, observation, facts, seen = sample(expect, evidence)
+    return judge(check, observation, facts, phase, seen=seen).because
 
 
-def sample(expect: Expect, evidence: Evidence) -> tuple[Check, Observation, Facts]:
-    """A check with this expectation, and what has to be observed to be this evidence."""
-    observation, facts = _SAMPLES[evidence]
+def sample(expect: Expect, evidence: Evidence) -> tuple[Check, Observation, Facts, Seen]:
+    """A check with this expectation, and what has to be observed and told to be this evidence."""
+    samples = next(
+        part.samples
+        for part in _PARTS
+        if evidence in part.samples and any(column.expect is expect for column in part.columns)
+    )
+    observation, facts, seen = samples[evidence]
     probe = observation.probe
+    own = probe.address == OWN_HOST
     check = Check(
         id=f"a1>m1/ipv4/{probe.transport}/{probe.port}",
         source="a1",
         source_role="agent",
         host="m1",
-        address=_ADDRESS,
-        family=Family.IPV4,
+        address=None if own else _ADDRESS,
+        family=None if own else Family.IPV4,
         role="master",
         transport=probe.transport,
         port=probe.port,
@@ -166,7 +339,7 @@ def sample(expect: Expect, evidence: Evidence) -> tuple[Check, Observation, Fact
         speaks=("dns",) if probe.transport is Transport.UDP else (),
         silent_when_closed=evidence is Evidence.SILENT_BY_DESIGN,
     )
-    return check, observation, facts
+    return check, observation, facts, seen
 
 
 # --------------------------------------------------------------------------------------------------- tables

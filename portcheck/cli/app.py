@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from portcheck import __version__
-from portcheck.cli.options import Asked, given, sharing, with_deadline, with_unexpected
+from portcheck.cli.options import Asked, given, of_this_machine, sharing, with_deadline, with_unexpected
 from portcheck.model import PortcheckError
 
 app = typer.Typer(
@@ -125,6 +125,108 @@ def plan(asked: Asked) -> None:
     from portcheck.cli.check import show_plan
 
     raise typer.Exit(show_plan(asked))
+
+
+@app.command(short_help="Before the install: stand in for a role's services.")
+def listen(
+    documents: Annotated[
+        list[str] | None,
+        typer.Option("--document", "-d", metavar="DOCUMENT", help="Id of a shipped document, or a file of your own."),
+    ] = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", "-r", metavar="ROLE", help="Role of this machine in the documents.")
+    ] = None,
+    expects: Annotated[
+        list[str] | None,
+        typer.Option("--expect", "-e", metavar="PORTS", help="Ports to open: 22/tcp,8000-8010/tcp or ssh."),
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option("--site", "-s", metavar="FILE", help="Site file: it has this machine's roles and addresses."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="HOST",
+            help="Which host of the site this machine is; without a site a name to call itself. Default: the host "
+            "that has an address of this machine, or the machine's own name.",
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--feature", metavar="NAME[=no]", help="A feature of a document that is in use, or is not."),
+    ] = None,
+    transports: Annotated[
+        list[str] | None,
+        typer.Option("--transport", metavar="tcp|udp", help="Only this transport."),
+    ] = None,
+    binds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bind",
+            metavar="ADDRESS",
+            help="Open the ports on this address (repeat it for several). Default: the host's addresses in the site, "
+            "or all.",
+        ),
+    ] = None,
+    peers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--peers",
+            metavar="ADDRESS|NETWORK",
+            help="Answer only these (repeat it for several). Default: everybody who has the key.",
+        ),
+    ] = None,
+    ttl: Annotated[
+        str, typer.Option("--ttl", metavar="TIME", help="End after this time: 90s, 30m or 8h; at most 24h.")
+    ] = "30m",
+    until_eof: Annotated[bool, typer.Option("--until-eof", help="End when stdin ends, too.")] = False,
+    outlive_parent: Annotated[
+        bool,
+        typer.Option(
+            "--outlive-parent", help="Go on when the shell or session that started it has ended; else it ends as well."
+        ),
+    ] = False,
+    listen_format: Annotated[
+        str, typer.Option("--format", metavar="text|jsonl", help="What to print: lines to read, or a JSON object each.")
+    ] = "text",
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="The key that it shares with the checks; also PORTCHECK_KEY in the environment. Default: a new one, "
+            "shown once.",
+        ),
+    ] = None,
+    write_key: Annotated[
+        str | None,
+        typer.Option("--write-key", metavar="FILE", help="Make a new key and keep it in FILE, which must not exist."),
+    ] = None,
+) -> None:
+    """Open every port that a role needs and stand in for its services, so that `check --phase preinstall` is certain.
+
+    It answers nobody but checks that have its key. It ends after --ttl, with Ctrl-C, or with the shell that started
+    it, and leaves nothing behind. Exit status: 0 every port was opened, 1 some were not, 2 unusable input or none was.
+    """
+    from portcheck.cli.listen import Listening, stand_in
+
+    selection = of_this_machine(
+        documents or (), roles or (), expects or (), site, name, features or (), transports or ()
+    )
+    asked = Listening(
+        selection,
+        binds=tuple(binds or ()),
+        peers=tuple(peers or ()),
+        ttl=ttl,
+        until_eof=until_eof,
+        outlive_parent=outlive_parent,
+        report_format=listen_format,
+        key_file=key_file,
+        write_key=write_key,
+    )
+    raise typer.Exit(stand_in(asked))
 
 
 @app.command(short_help="What the documents say of a port; or one verdict of a kept run.")

@@ -16,7 +16,7 @@ from portcheck.cli.progress import progress
 from portcheck.engine.probe import Answered, Transport
 from portcheck.measured import first_probe
 from portcheck.measured import size as size_of
-from portcheck.model import Plan, PortcheckError, Run, Secrets, Selection
+from portcheck.model import Plan, PortcheckError, Run
 from portcheck.plan import plan as make_plan
 from portcheck.printable import quoted
 from portcheck.probe_sets import ports_by_address
@@ -44,7 +44,7 @@ def run_check(asked: Asked, report_format: str, outputs: list[str], stopped: Sto
         raise PortcheckError(f"--format {quoted(report_format)}: write {' or '.join(FORMATS)}")
     plan = make_plan(scope_of(asked.selection, asked.phase, asked.max_hosts))
     with _signals(signal.default_int_handler), report_files(outputs) as files:
-        run = measured(plan, asked.selection, stopped, asked.secrets)
+        run = measured(plan, asked, stopped)
         with _signals(signal.SIG_IGN):  # The run is there: it is not thrown away for an impatient Ctrl-C.
             deliver(run, report_format, files)
     return run.summary.exit_status
@@ -61,10 +61,9 @@ def _signals(handler: Handler) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
-def measured(
-    plan: Plan, selection: Selection, stopped: Stopped | None = None, secrets_given: Secrets | None = None
-) -> Run:
+def measured(plan: Plan, asked: Asked, stopped: Stopped | None = None) -> Run:
     """Run the plan with progress on stderr; Ctrl-C and SIGTERM end it with what there is."""
+    selection = asked.selection
     kept = stopped.answers(plan) if stopped is not None else ()
     left, others = _left(plan, kept, connected=True), _left(plan, kept, connected=False)
     ahead = forecast(left, selection, others)
@@ -84,7 +83,8 @@ def measured(
             progress=decided,
             tell=tell,
             known_for=_known_for(plan),
-            secrets_given=secrets_given or Secrets(),
+            secrets_given=asked.secrets,
+            stand_in_key=asked.key,
             stop_signals=STOP_SIGNALS,
         )
 

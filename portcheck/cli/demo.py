@@ -5,20 +5,21 @@ from __future__ import annotations
 from textwrap import wrap
 
 from portcheck.cli.check import deliver, measured
+from portcheck.cli.options import Asked
 from portcheck.cli.output import columns, report_files, say
 from portcheck.demo import Cluster, cluster
-from portcheck.model import Selection
+from portcheck.model import Phase, Secrets, Selection
 from portcheck.plan import plan
 from portcheck.wording import listed
 
-_SELECTION = Selection(documents=("demo",))
+_ASKED = Asked(Selection(documents=("demo",)), Phase.INSTALLED, max_hosts=4, secrets=Secrets())
 
 
 def run_demo(keep: str | None) -> int:
     """Start the cluster, check it, print the report. 0 when the demo worked, whatever the report says."""
     with report_files([keep] if keep else []) as files, cluster() as demo:
         say(_introduction(demo))
-        run = measured(plan(demo.scope), _SELECTION)
+        run = measured(plan(demo.scope), _ASKED)
         deliver(run, "terminal", files)
     say(f"\nThe demo ends with status 0; a real check that found this ends with status {run.summary.exit_status}.\n")
     return 0

@@ -5,21 +5,23 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Annotated, Any, Concatenate, TypeVar
 
 import typer
 
+from portcheck.cli.keys import key
 from portcheck.cli.secrets import secrets
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Transport, Word
-from portcheck.model import Phase, PortcheckError, Secrets, Selection, Unexpected
+from portcheck.model import Phase, PortcheckError, Secrets, Selection, SweepKind, Unexpected
 from portcheck.printable import quoted
 
 _MAX_HOSTS = 65_536
 _UDP_BUDGET_S = Selection().udp_budget_s
 _NO_WORDS = frozenset({"no", "false", "off", "0"})
+_WITH_PORTS = (str(Transport.TCP), str(Transport.UDP))
 _YES_WORDS = frozenset({"yes", "true", "on", "1"})
 
 
@@ -29,12 +31,14 @@ class Asked:
 
     Attributes:
         secrets: those that the selection names; their values are kept out of it, and so out of the run.
+        key: of the stand-ins, where the selection has them; kept out of it as well.
     """
 
     selection: Selection
     phase: Phase
     max_hosts: int
     secrets: Secrets
+    key: bytes | None = field(default=None, repr=False)
 
 
 # What was not given is None or empty: `check --resume` takes it from the run that it goes on with.
@@ -133,6 +137,23 @@ def asked(
             "PORTCHECK_SNMP_COMMUNITY and PORTCHECK_RADIUS_SECRET in the environment.",
         ),
     ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="Before the install: stand-ins (portcheck listen) are up at the targets, and this is their key; also "
+            "PORTCHECK_KEY in the environment.",
+        ),
+    ] = None,
+    is_local: Annotated[
+        bool,
+        typer.Option(
+            "--local",
+            help="Look at this machine and send nothing: are the ports of its roles free, does its packet filter let "
+            "others in? Before the install, unless --phase says otherwise.",
+        ),
+    ] = False,
 ) -> Asked:
     """The value of the shared options.
 
@@ -140,6 +161,9 @@ def asked(
         PortcheckError: one of them cannot be used.
     """
     names, given = tuple(documents or ()), secrets(secrets_file)
+    usual = Phase.PREINSTALL if is_local else Phase.INSTALLED
+    chosen = usual if phase is None else _word("--phase", phase, Phase)
+    shared = _key(key_file, chosen)
     selection = Selection(
         targets=tuple(targets or ()),
         documents=names,
@@ -154,12 +178,53 @@ def asked(
         max_rate=None if max_rate is None else _rate("--max-rate", max_rate),
         udp_budget_s=_UDP_BUDGET_S if udp_budget is None else _seconds("--udp-budget", udp_budget),
         secrets=tuple(sorted(given.given())),
+        stand_ins=shared is not None,
+        local=is_local,
     )
     return Asked(
         selection,
-        Phase.INSTALLED if phase is None else _word("--phase", phase, Phase),
+        chosen,
         _MAX_HOSTS if max_hosts is None else _count("--max-hosts", max_hosts),
         given,
+        shared,
+    )
+
+
+def _key(path: str | None, phase: Phase) -> bytes | None:
+    if phase is Phase.PREINSTALL:
+        return key(path)
+    if path is not None:
+        raise PortcheckError("--key-file is for stand-ins, before the install: add --phase preinstall, or leave it out")
+    return None
+
+
+def of_this_machine(
+    documents: Iterable[str],
+    roles: Iterable[str],
+    expects: Iterable[str],
+    site: str | None,
+    name: str | None,
+    features: Iterable[str],
+    transports: Iterable[str],
+) -> Selection:
+    """What `listen` stands in for: the ports of the machine that it runs on, which may be `name` in the site.
+
+    Raises:
+        PortcheckError: one of them cannot be used.
+    """
+    for text in transports:
+        if text not in _WITH_PORTS:
+            raise PortcheckError(f"--transport {quoted(text)}: only these have ports: write {' or '.join(_WITH_PORTS)}")
+    return Selection(
+        documents=tuple(documents),
+        roles=tuple(role for item in roles for role in item.split(",")),
+        expects=tuple(expects),
+        site=site,
+        source=name,
+        features=_features(features),
+        transports=tuple(transports),
+        sweep=str(SweepKind.NONE),
+        local=True,
     )
 
 

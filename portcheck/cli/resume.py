@@ -87,6 +87,9 @@ def go_on(path: str, asked: Asked, given: Mapping[str, str]) -> tuple[Stopped, A
     stopped = Stopped(path, load(path, resume.RUN))
     with _named(path):
         selection, phase = resume.selection_of(stopped.run)
+    if selection.stand_ins or selection.local:
+        what = "stand-ins, whose answers hold for one run" if selection.stand_ins else "--local, which sends nothing"
+        raise PortcheckError(f"{shown(path)}: made with {what}: check anew without --resume")
     changes = {field: getattr(asked.selection, field) for field in _changed(given)}
     # The run never held the secrets: they are those that there are now.
     changes["secrets"] = asked.selection.secrets

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from portcheck.diagnosis.causes import CAUSES, Cause
 from portcheck.diagnosis.group import GRAVITY, Context, Group
-from portcheck.model import Diagnosis, Vantage, Verdict
+from portcheck.model import Diagnosis, Selection, Vantage, Verdict
 
 _SWEPT_NAMED = 24
+_NOTHING_SELECTED = Selection()
 
 
 def diagnose(
@@ -21,17 +22,17 @@ def diagnose(
     vantage: Vantage,
     titles: Mapping[str, str],
     secrets: frozenset[str] = frozenset(),
-    udp_budget_s: float = 20.0,
+    selection: Selection = _NOTHING_SELECTED,
 ) -> tuple[Diagnosis, ...]:
     """Every verdict that is not well and not waived, in as few diagnoses as there are causes; gravest first.
 
     Args:
         titles: of the documents, by id.
         secrets: those that were given, by field name of Secrets.
-        udp_budget_s: as in Selection.
+        selection: what the user asked for, for the commands that she is told.
     """
     open_ones = [v for v in verdicts if v.outcome in GRAVITY and v.waived is None]
-    context = Context(vantage, titles, _hosts_by_role(verdicts), verdicts, secrets, udp_budget_s)
+    context = Context(vantage, titles, _hosts_by_role(verdicts), verdicts, secrets, selection)
     found: list[Diagnosis] = []
     for cause in CAUSES:
         taken = cause.takes(open_ones, verdicts)
@@ -68,6 +69,8 @@ def _ids(verdicts: Iterable[Verdict]) -> Iterator[str]:
 def _hosts_by_role(verdicts: tuple[Verdict, ...]) -> dict[str, frozenset[str]]:
     hosts: dict[str, set[str]] = {}
     for verdict in verdicts:
+        if verdict.check.is_own:
+            continue  # "Every master" are those that were asked over the network.
         for role in filter(None, verdict.check.role.split(", ")):
             hosts.setdefault(role, set()).add(verdict.check.host)
     return {role: frozenset(names) for role, names in hosts.items()}

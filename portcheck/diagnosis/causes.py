@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portcheck.diagnosis import before_install as before
 from portcheck.diagnosis import recognition as take
 from portcheck.diagnosis import sentences as say
 from portcheck.diagnosis.more_time import give_more_time
 from portcheck.engine.probe import Reason
-from portcheck.model import Finding
+from portcheck.model import Finding, Sight
 from portcheck.wording import listed, plural
 
 _UNFINISHED = {
@@ -29,7 +30,140 @@ class Cause:
     remedy: say.Remedy = say.nothing
 
 
+_OF_THIS_MACHINE = (
+    Cause(
+        "own-firewall",
+        take.stopped_by_own_filter,
+        take.by_name_and_detail,
+        before.stopped_by_own_filter,
+        before.which_rule,
+        before.change_the_rule,
+    ),
+    Cause(
+        "ephemeral",
+        take.of_ourselves(Finding.EPHEMERAL),
+        take.by_name,
+        before.in_ephemeral_range,
+        before.connections_may_take_them,
+        before.reserve_ports,
+    ),
+    Cause(
+        "taken-by-connection",
+        take.held_by_connections,
+        take.by_holder,
+        before.taken("{ports} on {where} {be} the near end of an outgoing connection{of}"),
+        remedy=before.reserve_when_free,
+    ),
+    Cause(
+        "bound-wider",
+        take.of_ourselves(Finding.EXPOSED),
+        take.by_holder,
+        before.bound_wider,
+        remedy=before.bind_to_loopback,
+    ),
+    Cause(
+        "own-port-unknown",
+        take.of_ourselves(Finding.UNDETERMINED),
+        take.by_name_and_detail,
+        before.could_not_look,
+        remedy=before.tell_whose_it_is,
+    ),
+)
+
+_OF_STAND_INS = (
+    Cause(
+        "answered-by-another",
+        take.answered_in_its_place(Sight.OTHER_HOST),
+        take.by_who_answers,
+        before.answered_by_another,
+        say.because_and_pattern,
+        before.find_the_translation,
+    ),
+    Cause(
+        "answered-at-another-port",
+        take.answered_in_its_place(Sight.OTHER_PORT),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} redirected to another port"),
+        say.because_and_pattern,
+        before.find_the_translation,
+    ),
+    Cause(
+        "answered-on-the-way",
+        take.answered_in_its_place(Sight.LISTENING),
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} answered on the way, not by our stand-in there"),
+        say.because_and_pattern,
+        before.find_who_accepts,
+    ),
+    Cause(
+        "no-token",
+        take.answered_in_its_place(Sight.CLOSES),
+        take.by_name,
+        before.gives_no_token,
+        remedy=before.compare_keys,
+    ),
+    Cause(
+        "stand-in-not-asked",
+        take.unasked,
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} {be} open, but whether by our stand-in could not be asked"),
+        remedy=say.advise("Run again, with more time or fewer targets."),
+    ),
+    Cause(
+        "no-stand-in",
+        take.undecided_without(Sight.ABSENT),
+        take.all_together,
+        before.no_stand_in,
+        remedy=before.start_stand_in,
+    ),
+    Cause(
+        "stand-in-cut-short",
+        take.undecided_without(Sight.CUT_SHORT),
+        take.all_together,
+        before.ended_before_stand_ins,
+        remedy=say.advise("Run again, with more time (--deadline) or fewer targets."),
+    ),
+    Cause(
+        "stand-in-without-ports",
+        take.undecided_without(Sight.UNOPENED),
+        take.by_name,
+        before.not_opened,
+        remedy=before.start_stand_in,
+    ),
+    Cause(
+        "stand-in-not-reported",
+        take.undecided_without(Sight.UNREPORTED),
+        take.by_name,
+        before.not_reported,
+        remedy=say.advise("Run again; if it happens again, start that stand-in anew."),
+    ),
+    Cause(
+        "stand-in-unable",
+        take.undecided_without(Sight.UNABLE),
+        take.by_name_and_detail,
+        before.could_not_open,
+        remedy=before.give_it_the_privilege,
+    ),
+    Cause(
+        "answers-lost",
+        take.answer_lost,
+        take.by_transport_and_hosts,
+        say.of_ports("The answers of {ports} on {where} are lost on the way back"),
+        say.because_and_pattern,
+        before.let_answers_back,
+    ),
+    Cause(
+        "refused-in-front",
+        take.refused_in_front,
+        take.by_transport_and_hosts,
+        say.of_ports("{ports} on {where} {be} refused by a firewall in the host's name"),
+        say.because_and_pattern,
+        before.allow_or_look_there,
+    ),
+)
+
 CAUSES: tuple[Cause, ...] = (
+    *_OF_THIS_MACHINE,
     Cause(
         "all-hosts-silent",
         take.of_nothing_but_mute_hosts,
@@ -141,6 +275,7 @@ CAUSES: tuple[Cause, ...] = (
         take.by_reason,
         lambda group: f"{group.ports_on_hosts} could not be asked from this machine",
     ),
+    *_OF_STAND_INS,
     Cause(
         "blocked",
         take.with_finding(Finding.BLOCKED),
@@ -189,12 +324,20 @@ CAUSES: tuple[Cause, ...] = (
         say.allow_and_look,
     ),
     Cause(
+        "taken-in-range",
+        take.taken_in_a_range,
+        take.by_holder,
+        before.taken("{ports} on {where} {be} in use already{by}"),
+        before.who_has_it,
+        before.take_another,
+    ),
+    Cause(
         "occupied",
         take.with_finding(Finding.OCCUPIED),
-        take.by_same_hosts,
-        say.of_ports("{ports} on {where} {be} in use already"),
-        say.because_and_answers,
-        remedy=say.free_the_port,
+        take.by_holder,
+        before.taken("{ports} on {where} {be} in use already{by}"),
+        before.who_has_it,
+        before.free_the_port,
     ),
     Cause(
         "exposed",
@@ -246,7 +389,7 @@ CAUSES: tuple[Cause, ...] = (
         take.free_or_rejected,
         take.by_transport,
         say.free_or_rejected_headline,
-        remedy=say.advise("Check again when the product runs; until then only the firewalls' rules tell which."),
+        remedy=before.make_certain,
     ),
     Cause(
         "no-reply",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from portcheck.diagnosis.recognition import by_same_hosts
 from portcheck.engine.probe import Transport
-from portcheck.model import Expect, Family, Outcome, Vantage, Verdict
+from portcheck.model import Expect, Family, Outcome, Ports, Selection, Vantage, Verdict
 from portcheck.observed import stays_here
 from portcheck.ports import format_by_transport
 from portcheck.wording import listed
@@ -18,6 +18,7 @@ _RUNS_NAMED = 100
 """Runs of port numbers in a headline; every second port of a host would be 30,000 of them."""
 _SERVICES_NAMED = 12
 _PARTS_NAMED = 6
+_NOTHING_SELECTED = Selection()
 _FAMILY_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 
@@ -29,7 +30,7 @@ class Context:
         titles: document id to title.
         roles: role, as a person says it, to the names of the hosts that were checked in it.
         secrets: which of the Secrets were given, by field name.
-        udp_budget_s: how long an address was asked at most while ICMP errors were limited.
+        selection: what the user asked for.
     """
 
     vantage: Vantage
@@ -37,7 +38,7 @@ class Context:
     roles: Mapping[str, frozenset[str]]
     verdicts: tuple[Verdict, ...]
     secrets: frozenset[str] = frozenset()
-    udp_budget_s: float = 20.0
+    selection: Selection = _NOTHING_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,24 @@ class Group:
 
     @property
     def ports(self) -> str:
-        """`5050/tcp Mesos Master`; with many ports only their number and, of these, the first."""
-        if self.port_count > _PORTS_NAMED:
-            return f"{self.port_count:,} ports ({self._some_port_numbers})"
-        named = {port: v.check.services for v in self.verdicts for port in _port_texts(v)}
-        return listed([f"{port} {services[0]}" if services else port for port, services in named.items()])
+        """`5050/tcp Mesos Master`; with many ports only their number and, of these, the first.
+
+        Ports that stand for a range are told with it: `2 of the ports 1025-2180/tcp (1411, 1700) Mesos tasks`.
+        """
+        samples = _by_range(self.verdicts)
+        single = self._single
+        of_ranges = [_some_of(ports, part) for ports, part in samples.items()]
+        if single.port_count > _PORTS_NAMED:
+            ports = f"{single.port_count:,} ports ({single._some_port_numbers})"
+            return listed([ports, *of_ranges], between=" and ")
+        named = {port: v.check.services for v in single.verdicts for port in _port_texts(v)}
+        singly = [f"{port} {services[0]}" if services else port for port, services in named.items()]
+        return listed([*singly, *of_ranges])
+
+    @property
+    def _single(self) -> Group:
+        """The same without the ports that stand for a range."""
+        return Group(tuple(v for v in self.verdicts if v.check.range is None), self.context)
 
     @property
     def port_count(self) -> int:
@@ -80,6 +94,8 @@ class Group:
     @property
     def where(self) -> str:
         """The hosts, the role when they are all of it, and the address where a host has others that are well."""
+        if all(v.check.is_own for v in self.verdicts):
+            return f"this machine ({listed(self.hosts)})"
         hosts = frozenset(self.hosts)
         failing = {v.check.address for v in self.verdicts}
         well = {v.check.family for v in self.context.verdicts if v.check.host in hosts and _is_other(v, failing)}
@@ -111,8 +127,9 @@ class Group:
     @property
     def services(self) -> tuple[str, ...]:
         """What the ports are for, where the headline has only their numbers."""
-        named = {v.check.port_text: v.check.services[0] for v in self.verdicts if v.check.services}
-        if self.port_count <= _PORTS_NAMED or not named:
+        single = self._single
+        named = {v.check.port_text: v.check.services[0] for v in single.verdicts if v.check.services}
+        if single.port_count <= _PORTS_NAMED or not named:
             return ()
         return (listed([f"{port} {service}" for port, service in named.items()], _SERVICES_NAMED) + ".",)
 
@@ -120,6 +137,12 @@ class Group:
     def port_numbers(self) -> str:
         """`53, 80, 443/tcp and 53/udp`."""
         return format_by_transport(self._keys())
+
+    @property
+    def ports_to_allow(self) -> str:
+        """What a rule has to name: of a port that stands for a range, the whole range."""
+        ranges = {key for v in self.verdicts if v.check.range is not None for key in v.check.range.each()}
+        return format_by_transport({**self._keys(), **dict.fromkeys(sorted(ranges, key=_order))})
 
     @property
     def _some_port_numbers(self) -> str:
@@ -165,6 +188,26 @@ class Group:
             f"{listed(listed_rows)}"
             for (document, section), listed_rows in rows.items()
         )
+
+
+def _by_range(verdicts: Iterable[Verdict]) -> dict[Ports, list[Verdict]]:
+    ranges: dict[Ports, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.check.range is not None:
+            ranges.setdefault(verdict.check.range, []).append(verdict)
+    return ranges
+
+
+def _some_of(ports: Ports, verdicts: list[Verdict]) -> str:
+    """`5 of the ports 49152-65535/tcp Dynamic RPC`, a few of them by their numbers."""
+    numbers = sorted({verdict.check.port for verdict in verdicts if verdict.check.port is not None})
+    which = f" ({', '.join(map(str, numbers))})" if len(numbers) <= _PORTS_NAMED else ""
+    services = verdicts[0].check.services
+    return f"{len(numbers)} of the ports {ports}{which}{f' {services[0]}' if services else ''}"
+
+
+def _order(key: tuple[Transport, int | None]) -> tuple[str, int]:
+    return key[0], key[1] or 0
 
 
 def _is_other(verdict: Verdict, addresses: set[str | None]) -> bool:

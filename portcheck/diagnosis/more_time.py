@@ -23,7 +23,7 @@ def give_more_time(group: Group) -> str | None:
     asked = {limiter: _asked_of(limiter, group) for limiter in limiters_of(group)}
     version = 6 if ":" in (group.first.check.address or "") else 4
     ports = max(asked.values())
-    needed_s, had_s = _rounded_up(ports * _S_OF_PORT[version]), group.context.udp_budget_s
+    needed_s, had_s = _rounded_up(ports * _S_OF_PORT[version]), group.context.selection.udp_budget_s
     if needed_s <= had_s:
         return (
             f"Give it twice the time (--udp-budget {_rounded_up(2 * had_s)}): "

@@ -13,7 +13,8 @@ from portcheck.engine.probe import (
     Reason,
     Transport,
 )
-from portcheck.model import Answers, Expect, Finding, Outcome, Verdict
+from portcheck.holding import holders
+from portcheck.model import Answers, Expect, Finding, Outcome, Sight, Verdict
 from portcheck.observed import doubt_of_silence
 from portcheck.protocols import PROTOCOLS
 
@@ -115,6 +116,68 @@ def _tells_of_a_service(verdict: Verdict) -> bool:
     return verdict.check.probe is not None and verdict.check.port is not None and not unsure_over_udp
 
 
+def of_ourselves(finding: Finding) -> Takes:
+    """Of the machine that we stand on."""
+    return lambda candidates, everything: [v for v in candidates if v.check.is_own and v.finding is finding]
+
+
+def held_by_connections(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.observation.reason is Reason.PORT_IN_CONNECTION]
+
+
+def stopped_by_own_filter(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    return [v for v in candidates if v.observation.reason in (Reason.RULES_DROP, Reason.RULES_REJECT)]
+
+
+def taken_in_a_range(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """One port of a range of which the product takes some: it takes another one."""
+    return [v for v in candidates if v.finding is Finding.OCCUPIED and v.outcome is Outcome.WARN and v.check.range]
+
+
+def answered_in_its_place(sight: Sight) -> Takes:
+    """An open port at which another than the host's stand-in answers."""
+    return lambda candidates, everything: [
+        v for v in candidates if v.seen.sight is sight and v.observation.state is PortState.OPEN and _is_known(v)
+    ]
+
+
+def unasked(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Open ports of which it is not known whether our stand-in has them."""
+    return [
+        v
+        for v in candidates
+        if v.seen.sight in (Sight.LISTENING, Sight.UNREPORTED, Sight.ABSENT, Sight.CUT_SHORT)
+        and v.observation.state is PortState.OPEN
+        and not _is_known(v)
+    ]
+
+
+def _is_known(verdict: Verdict) -> bool:
+    return verdict.finding is not Finding.UNDETERMINED or verdict.seen.sight is Sight.CLOSES
+
+
+def undecided_without(sight: Sight) -> Takes:
+    """Required ports that a stand-in would have decided."""
+    return lambda candidates, everything: [
+        v
+        for v in candidates
+        if v.seen.sight is sight
+        and v.check.expect is Expect.REACHABLE
+        and v.outcome is Outcome.INCONCLUSIVE
+        and v.observation.state in (PortState.CLOSED, PortState.OPEN_FILTERED)
+    ]
+
+
+def answer_lost(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """The question reached our stand-in, and nothing came back."""
+    return [v for v in candidates if v.finding is Finding.BLOCKED and v.seen.arrived]
+
+
+def refused_in_front(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Refused in the host's name, though our stand-in listens."""
+    return [v for v in candidates if v.finding is Finding.REJECTED and v.observation.state is PortState.CLOSED]
+
+
 def the_rest(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     return list(candidates)
 
@@ -160,6 +223,40 @@ def by_spoken(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
     """The same on the same port, instead of the same."""
     return _partition(
         verdicts, lambda verdict: (verdict.port_set, verdict.outcome, verdict.check.speaks, verdict.observation.speaks)
+    )
+
+
+def by_holder(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """What the same program has on the same hosts, however it answered; where no program is known, as elsewhere."""
+    hosts: dict[object, set[str]] = {}
+    for verdict in verdicts:
+        hosts.setdefault((verdict.port_set, _program(verdict)), set()).add(verdict.check.host)
+
+    def signature(verdict: Verdict) -> object:
+        program = _program(verdict)
+        return verdict.outcome, verdict.check.is_own, program, frozenset(hosts[verdict.port_set, program])
+
+    named = [v for v in verdicts if _program(v)]
+    unnamed = [v for v in verdicts if not _program(v)]
+    return [*_partition(named, signature), *by_same_hosts(unnamed)]
+
+
+def _program(verdict: Verdict) -> frozenset[tuple[str, str | None]]:
+    """Empty where it is not known."""
+    having = holders(verdict.observation, verdict.seen)
+    return frozenset((holder.process, holder.unit) for holder in having if holder.process)
+
+
+def by_who_answers(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """The same instead of the host's own stand-in."""
+    return [group for part in _partition(verdicts, lambda v: v.seen.who) for group in by_same_hosts(list(part))]
+
+
+def by_name_and_detail(verdicts: list[Verdict]) -> list[tuple[Verdict, ...]]:
+    """Of each host apart what has the same reason and detail."""
+    return _partition(
+        verdicts,
+        lambda v: (v.check.host, v.outcome, v.observation.reason, v.observation.detail, v.seen.detail),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from portcheck import commands
 from portcheck.diagnosis.group import Group
 from portcheck.diagnosis.more_time import limiters_of
 from portcheck.diagnosis.recognition import secret_of
@@ -281,9 +282,7 @@ def look_who_listens(group: Group) -> str | None:
 
 def _socket_table(group: Group) -> str:
     """The command that shows who listens at these ports."""
-    transports = {v.check.transport for v in group.verdicts}
-    kinds = "".join(letter for letter, one in (("t", Transport.TCP), ("u", Transport.UDP)) if one in transports)
-    return f"ss -l{kinds}np (Windows: netstat -abn)"
+    return commands.who_listens(v.check.transport for v in group.verdicts)
 
 
 def free_or_rejected_headline(group: Group) -> str:
@@ -339,7 +338,7 @@ def allow(group: Group) -> str | None:
     if group.stays_here:
         return "Look at this machine's own firewall."
     addresses = list(dict.fromkeys(v.check.address for v in group.verdicts if v.check.address))
-    return f"Allow {group.port_numbers} from {group.sender} to {listed(addresses, _ADDRESSES_NAMED)}."
+    return f"Allow {group.ports_to_allow} from {group.sender} to {listed(addresses, _ADDRESSES_NAMED)}."
 
 
 def ask_responder(group: Group) -> str | None:
@@ -362,10 +361,6 @@ def start_service(group: Group) -> str | None:
         return f"Is the service running on {hosts}?{called}"
     more = f" (and {len(systemd) - _UNITS_NAMED} more)" if len(systemd) > _UNITS_NAMED else ""
     return f"On {hosts}: systemctl status {' '.join(systemd[:_UNITS_NAMED])}{more}{called}"
-
-
-def free_the_port(group: Group) -> str | None:
-    return f"Stop or move what listens there before the install; on {listed(group.hosts)}: {_socket_table(group)}"
 
 
 def ask_for_the_way_out(group: Group) -> str | None:

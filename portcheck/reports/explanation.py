@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
-from portcheck.engine.probe import Transport
+from portcheck.engine.probe import Echo, Holder, Transport
+from portcheck.holding import who_holds
 from portcheck.model import Answers
 from portcheck.printable import printable
 from portcheck.protocols import titles
@@ -33,7 +35,18 @@ _EXPECT_SENTENCES = {
     "local-only": "Only the host itself may reach it.",
     "allowed": "It may be open and need not be.",
     "not-open": "Nobody asked for it to be open to {source}.",
+    "free": "It must be free for the product, on this machine.",
+    "loopback-only": "Only this machine itself may reach it, so it should be bound to loopback and nothing else.",
+    "let-in": "The packet filter of this machine itself must let it in.",
 }
+
+
+_NOTHING_SENT = {
+    "free": "this machine's kernel was asked",
+    "loopback-only": "this machine's kernel was asked",
+    "let-in": "the rules of this machine's packet filter were read",
+}
+"""What is about the machine that we stand on, and where the answer comes from."""
 
 
 def render(check: Json, run: Json, titles: dict[str, str], width: int = 80) -> str:
@@ -53,9 +66,14 @@ def render_swept(check_id: str, entry: Json, run: Json, width: int = 80) -> str:
         ("Asked", [_EXPECT_SENTENCES["not-open"].format(source=entry["source"])]),
         ("Sent", ["Not kept for each port of a sweep: check with --evidence."]),
         ("Seen", _seen(_NOT_KEPT | entry)),
-        ("Verdict", ["pass: it is not open"] if entry["outcome"] == "pass" else _verdict(entry, run)),
+        ("Verdict", ["pass: it is not open"] if _is_shut(entry) else _verdict(entry, run)),
     )
     return _page(check_id, blocks, width)
+
+
+def _is_shut(entry: Json) -> bool:
+    """A port of our own stand-in passes, and is open."""
+    return bool(entry["outcome"] == "pass" and entry["state"] != "open")
 
 
 def _page(check_id: str, blocks: Iterable[tuple[str, Iterable[str]]], width: int) -> str:
@@ -109,6 +127,8 @@ def _asked(check: Json, titles: dict[str, str]) -> Iterator[str]:
         title = titles.get(place["document"], place["document"])
         level = f" ({check['level']})" if check["expect"] != "not-open" else ""
         yield f'{title}, "{place["section"]}", row {place["row"]}{level}'
+    if check.get("range"):
+        yield f"It stands for the range {check['range']}, of which some ports are used."
     for note in check["notes"]:
         yield f"Note: {note}"
     if check["doubt"]:
@@ -122,6 +142,9 @@ def _target(check: Json) -> str:
 
 
 def _sent(check: Json, run: Json) -> Iterator[str]:
+    if check["expect"] in _NOTHING_SENT:
+        yield f"Nothing: {_NOTHING_SENT[check['expect']]}."
+        return
     vantage = next((v for v in run["vantages"] if v["host"] == check["source"]["host"]), None)
     machine = f" on {vantage['machine']}" if vantage and vantage["machine"] != check["source"]["host"] else ""
     if not check["evidence"]:
@@ -176,6 +199,31 @@ def _seen(check: Json) -> Iterator[str]:
     if check.get("answer"):
         spoken = f" ({titles([check['speaks']])})" if check.get("speaks") else ""
         yield f"What answered{spoken}: {check['answer']}"
+    if check.get("echo"):
+        yield _echo(_of(Echo, check["echo"]))
+    for each in check.get("holders", []):
+        yield _held(_of(Holder, each))
+
+
+_Part = TypeVar("_Part", Echo, Holder)
+
+
+def _of(kind: type[_Part], value: Json) -> _Part:
+    return kind(**{each.name: value[each.name] for each in fields(kind)})
+
+
+def _echo(echo: Echo) -> str:
+    """What our stand-in said."""
+    said = "as it was told" if echo.is_stated else "its machine's name"
+    return (
+        f"Our stand-in {echo.name} ({said}, network stack {echo.stack}) got the question at {echo.address} port "
+        f"{echo.port}, from {echo.peer} port {echo.peer_port}"
+    )
+
+
+def _held(holder: Holder) -> str:
+    how = "the near end of a connection" if holder.connected else f"bound to {holder.address}"
+    return f"Who has it: {who_holds([holder])}, {how}"
 
 
 def _verdict(check: Json, run: Json) -> Iterator[str]:

@@ -8,8 +8,20 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from portcheck.engine.probe import Observation
-from portcheck.model import Diagnosis, Expect, NotPlanned, Outcome, Provenance, Run, Vantage, Verdict
+from portcheck.engine.probe import Observation, Standing, StandInReport
+from portcheck.holding import holders
+from portcheck.model import (
+    Diagnosis,
+    Expect,
+    HeardStandIn,
+    NotPlanned,
+    Outcome,
+    Ports,
+    Provenance,
+    Run,
+    Vantage,
+    Verdict,
+)
 from portcheck.ports import format_ports
 
 SCHEMA = "portcheck/run/1"
@@ -56,6 +68,7 @@ def as_json(run: Run) -> Json:
         "summary": _summary(run),
         "warnings": list(run.warnings),
         "diagnosis": [_diagnosis(diagnosis) for diagnosis in run.diagnosis],
+        "stand_ins": [_stand_in(heard) for heard in run.stand_ins],
         "checks": [_check(verdict, evidence) for verdict in singly],
         "swept": _swept(swept),
     }
@@ -106,7 +119,7 @@ def _check(verdict: Verdict, evidence: bool) -> Json:
         "target": {"host": check.host, "address": check.address, "family": check.family, "role": check.role},
         "transport": check.transport,
         "port": check.port,
-        "range": None,
+        "range": _range(check.range),
         "services": list(check.services),
         "notes": list(check.notes),
         "document": check.documents[0] if check.documents else None,
@@ -124,6 +137,8 @@ def _check(verdict: Verdict, evidence: bool) -> Json:
         "inferred": observation.inferred,
         "answer": observation.answer,
         "speaks": observation.speaks,
+        "echo": None if observation.echo is None else asdict(observation.echo),
+        "holders": [asdict(holder) for holder in holders(observation, verdict.seen)],
         "should_speak": list(check.speaks),
         "answers": check.answers,
         "evidence": [asdict(attempt) for attempt in shown],
@@ -136,6 +151,29 @@ def _check(verdict: Verdict, evidence: bool) -> Json:
         "waived": verdict.waived,
         "provenance": [_provenance(place) for place in check.provenance],
     }
+
+
+def _range(ports: Ports | None) -> str | None:
+    return None if ports is None else f"{ports.first}-{ports.last}"
+
+
+def _stand_in(heard: HeardStandIn) -> Json:
+    report = heard.report
+    return {
+        "host": heard.host,
+        "address": heard.address,
+        "stack": report.stack,
+        "name": report.name,
+        "listening": len(_ports(report, Standing.LISTENING)),
+        "in_use": _ports(report, Standing.IN_USE),
+        "not_opened": _ports(report, Standing.NEEDS_PRIVILEGE, Standing.FAILED),
+    }
+
+
+def _ports(report: StandInReport, *standings: Standing) -> list[str]:
+    """Each once, however many addresses it was to be opened on."""
+    found = sorted({(port.transport, port.port) for port in report.ports if port.standing in standings})
+    return [f"{port}/{transport}" for transport, port in found]
 
 
 def _icmp(observation: Observation) -> Json | None:

@@ -70,6 +70,22 @@ CHECK: Shape = {
     "inferred": bool,
     "answer?": _TEXT,
     "speaks?": _TEXT,
+    "range?": _TEXT,
+    "echo?": (
+        {"stack": str, "name": str, "is_stated": bool, "address": str, "port": int, "peer": str, "peer_port": int},
+        None,
+    ),
+    "holders?": [
+        {
+            "address": str,
+            "connected": bool,
+            "pid": (int, None),
+            "process": _TEXT,
+            "unit": _TEXT,
+            "uid": (int, None),
+            "stand_in": bool,
+        }
+    ],
     "should_speak?": [str],
     "answers?": str,
     "evidence": [

@@ -26,6 +26,7 @@ from portcheck.model import (
     Expect,
     Finding,
     Outcome,
+    Own,
     Plan,
     Run,
     SweepKind,
@@ -34,7 +35,7 @@ from portcheck.model import (
 )
 from portcheck.ports import format_by_transport
 from portcheck.printable import printable
-from portcheck.reports import left_out
+from portcheck.reports import how_sure, left_out
 from portcheck.wording import listed, plural
 
 _WORD_STYLES = {"OK": "bold green", "FAIL": "bold red", "NOT SURE": "bold yellow"}
@@ -110,13 +111,27 @@ def _header(run: Run) -> RenderableType:
     name = "this machine" if vantage.roles is None else vantage.name
     within = ", ".join(filter(None, details))
     seen_from = f"seen from {name} ({within})" if within else f"seen from {name}"
+    if _is_local(run):
+        seen_from = f"this machine ({', '.join([vantage.name, *roles])})"
     title = " · ".join([f"portcheck {run.version}", *documents, str(run.plan.scope.phase), seen_from])
+    return Group(_text(title, _QUIET), _text(_size(run), _QUIET))
+
+
+def _is_local(run: Run) -> bool:
+    """It is about the machine that we stand on, and no other."""
+    return run.plan.scope.own is Own.ONLY
+
+
+def _size(run: Run) -> str:
     counts = run.summary
-    size = (
+    if _is_local(run):
+        # Our own stand-in is asked over loopback.
+        sent = "nothing left this machine" if run.plan.scope.stand_ins else "nothing was sent"
+        return f"{plural(counts.checks, 'check')}, {run.duration_s:.1f} s · {sent}"
+    return (
         f"{plural(counts.hosts, 'host')}, {plural(counts.checks, 'check')}, "
         f"{plural(counts.packets, 'packet')}, {run.duration_s:.1f} s · sweep: {_swept(run.plan)}"
     )
-    return Group(_text(title, _QUIET), _text(size, _QUIET))
 
 
 def _swept(plan: Plan) -> str:
@@ -135,18 +150,13 @@ def _is_swept(check: Check) -> bool:
 
 def _circumstances(run: Run) -> Iterator[RenderableType]:
     scope = run.plan.scope
-    if scope.vantage.roles is None and scope.documents:
+    if scope.vantage.roles is None and scope.documents and not _is_local(run):
         yield _text(
             f"This machine has no role in the documents: paths from {_starting(scope.documents)} hosts may differ.",
             "yellow",
         )
-    refused = sum(v.count for v in _weak(run) if v.observation.state is PortState.CLOSED)
-    if refused:
-        passes = plural(refused, "pass is", "passes are")
-        yield _text(
-            f"{passes} weak: a firewall that resets connections looks like a port that is free.",
-            "yellow",
-        )
+    for text in how_sure.before_install(run):
+        yield _text(text, "yellow")
     unread = sum(v.count for v in _weak(run) if v.observation.state is PortState.OPEN)
     if unread:
         answers = plural(unread, "answer is", "answers are")
@@ -225,7 +235,7 @@ def _findings(run: Run) -> Iterator[RenderableType]:
 def _numbered(number: int, diagnosis: Diagnosis) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", width=2)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     grid.add_row(Text(str(number)), _text(_warned(diagnosis) + diagnosis.headline, _OUTCOME_STYLES[diagnosis.outcome]))
     for line in diagnosis.lines:
         grid.add_row(Text(), _text(line))
@@ -241,7 +251,10 @@ def _warned(diagnosis: Diagnosis) -> str:
     return "Warning: " if diagnosis.cause in _WARNINGS else "Recommended, not required: "
 
 
-_WARNINGS = frozenset({"unexpected-open", "wrong-responder"})
+_WARNINGS = frozenset(
+    {"unexpected-open", "wrong-responder", "answered-by-another", "ephemeral", "bound-wider", "taken-in-range"}
+    | {"own-firewall"}
+)
 """Causes that may be a warning whatever the level."""
 
 
@@ -257,7 +270,7 @@ def _section(heading: str, lines: Iterable[RenderableType]) -> Iterator[Renderab
 def _line(content: str) -> RenderableType:
     grid = Table.grid(padding=0)
     grid.add_column(width=4, no_wrap=True)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     grid.add_row(Text("  - "), _text(content))
     return grid
 
@@ -302,6 +315,13 @@ _UNREAD = {
 """Over TCP silence is told as well: the connection shows that the port is open."""
 
 
+_OF_THIS_MACHINE = {
+    Finding.UNDETERMINED: "Not determined of this machine itself",
+    Finding.NOT_LISTENING: "For localhost only, and nothing listens",
+}
+"""What is told of it that is neither right nor wrong; that rules were not readable, the run's warnings say."""
+
+
 def _is_unread(verdict: Verdict) -> bool:
     """It is well, but what speaks there could not be told, or is not what was expected."""
     seen, check = verdict.observation, verdict.check
@@ -322,6 +342,19 @@ def _informed(run: Run) -> Iterator[RenderableType]:
         if unread := [v for v in run.verdicts if v.check.transport is transport and _is_unread(v)]:
             said = dict.fromkeys(v.observation.answer or "" for v in unread)
             yield _line(f"{words}: {_by_host(unread)} ({listed(list(said))})")
+    for finding, words in _OF_THIS_MACHINE.items():
+        if informed := [
+            v for v in run.verdicts if v.check.is_own and v.outcome is Outcome.INFO and v.finding is finding
+        ]:
+            yield _line(f"{words}: {_by_host(informed)}")
+    if translated := [v for v in run.verdicts if v.seen.translated is not None]:
+        where = dict.fromkeys(v.seen.translated or "" for v in translated)
+        yield _line(
+            f"Reached through a translation of addresses: {_by_host(translated)} (arrived at {listed(list(where))})"
+        )
+    if moved := [v for v in run.verdicts if v.observation.translated_source is not None]:
+        senders = dict.fromkeys(v.observation.translated_source or "" for v in moved)
+        yield _line(f"There this machine is seen as {listed(list(senders))}, not as itself: {_by_host(moved)}")
     elsewhere = [v for v in run.verdicts if (v.observation.detail or "").startswith(REPLIED_FROM)]
     if elsewhere:
         who = dict.fromkeys((v.observation.detail or "").removeprefix(REPLIED_FROM) for v in elsewhere)
@@ -331,7 +364,11 @@ def _informed(run: Run) -> Iterator[RenderableType]:
     unexpected = [v for v in run.verdicts if v.check.expect is Expect.NOT_OPEN and v.outcome is Outcome.INFO]
     if silent := [v for v in unexpected if v.finding is Finding.UNDETERMINED]:
         yield _line(f"Silent, so open or dropped: {_by_host(silent)}")
-    allowed = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.OK]
+    allowed = [
+        v
+        for v in run.verdicts
+        if v.outcome is Outcome.INFO and v.finding is Finding.OK and v.check.expect is Expect.ALLOWED
+    ]
     if allowed:
         yield _line(f"Open and allowed, whether their feature is in use was not said: {_by_host(allowed)}")
     ignored = [v for v in run.verdicts if v.outcome is Outcome.INFO and v.finding is Finding.UNEXPECTED_OPEN]

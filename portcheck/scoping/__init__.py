@@ -9,6 +9,7 @@ from portcheck.model import (
     Document,
     Host,
     NotPlanned,
+    Own,
     Phase,
     PortcheckError,
     Scope,
@@ -45,9 +46,15 @@ def scope_of(
     if not documents:
         check_transports(selection, sweep, extra)
     left_out: list[NotPlanned] = []
+    hosts: tuple[Host, ...]
     others: tuple[Host, ...] = ()
     chosen: frozenset[str] = frozenset()
-    if site is not None:
+    if selection.local:
+        from portcheck.scoping.own import own_host
+
+        own, vantage, others = own_host(selection, site, documents, left_out, anywhere=anywhere)
+        hosts = (own,)
+    elif site is not None:
         everyone, vantage = hosts_of_site(site, documents, selection, left_out, anywhere=anywhere)
         hosts = chosen_hosts(site, everyone, documents, selection)
         chosen = frozenset(host.name for host in hosts)
@@ -70,6 +77,8 @@ def scope_of(
         other_hosts=others,
         left_out=tuple(left_out),
         secrets=frozenset(selection.secrets),
+        stand_ins=selection.stand_ins,
+        own=Own.ONLY if selection.local else Own.ALSO if site is not None else Own.NOTHING,
     )
 
 

@@ -41,7 +41,7 @@ def hosts_of_site(
     names = [text for host in site.hosts for text in host.addresses if local.canonical(text) is None]
     found = local.look_up(names)
     hosts = tuple(_site_host(host, documents, found, left_out) for host in site.hosts)
-    vantage = _site_vantage(site, hosts, documents, selection.source, anywhere)
+    vantage = _site_vantage(site, hosts, documents, selection, anywhere)
     if vantage.host is None:
         hosts = tuple(replace(host, is_self=local.is_this_machine(host.addresses)) for host in hosts)
     return hosts, vantage
@@ -103,11 +103,11 @@ def chosen_hosts(
 
 
 def _site_vantage(
-    site: Site, hosts: tuple[Host, ...], documents: tuple[Document, ...], source: str | None, anywhere: bool
+    site: Site, hosts: tuple[Host, ...], documents: tuple[Document, ...], selection: Selection, anywhere: bool
 ) -> Vantage:
-    machine = local.machine_name()
+    machine, source = local.machine_name(), selection.source
     if source is None:
-        return _vantage_by_address(site, hosts, machine)
+        return _vantage_by_address(site, hosts, machine, role_will_do=not selection.local)
     for host in hosts:
         if host.name == source:
             sources = local.own_sources(host.addresses)
@@ -124,19 +124,19 @@ def _site_vantage(
     return claimed_vantage(documents, source, machine, [host.name for host in hosts])
 
 
-def _vantage_by_address(site: Site, hosts: tuple[Host, ...], machine: str) -> Vantage:
+def _vantage_by_address(site: Site, hosts: tuple[Host, ...], machine: str, *, role_will_do: bool) -> Vantage:
     ours = [host for host in hosts if not host.external and local.is_this_machine(host.addresses)]
     if len(ours) == 1:
         host = ours[0]
         return Vantage(host.name, frozenset(host.roles), host.name, local.own_sources(host.addresses), machine)
     if ours:
         names = ", ".join(host.name for host in ours)
-        raise PortcheckError(
-            f"This machine ({machine}) is several hosts of {site.path} ({names}): say which with --from."
-        )
+        how = " with --from" if role_will_do else ""
+        raise PortcheckError(f"This machine ({machine}) is several hosts of {site.path} ({names}): say which{how}.")
     roles = sorted({role_label(role) for host in hosts if not host.external for role in host.roles})
     names = listed([host.name for host in hosts if not host.external])
+    role = f"role this machine plays: --from {' or --from '.join(roles) if roles else 'ROLE'}"
     raise PortcheckError(
         f"This machine ({machine}) has no address of {site.path}. Run portcheck on one of its hosts ({names}), "
-        f"or say which role this machine plays: --from {' or --from '.join(roles) if roles else 'ROLE'}"
+        f"or say which {role if role_will_do else 'of them it is'}"
     )

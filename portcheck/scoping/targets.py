@@ -44,7 +44,7 @@ def hosts_of_targets(
             "No TARGET: name what to check (portcheck check 10.0.0.1 …) or a site file with all hosts (-s site.yaml)."
         )
     vantage = _vantage(selection.source, documents)
-    roles = _target_roles(selection, documents)
+    roles = target_roles(selection, documents)
     specs = [spec for target in selection.targets for spec in _target(target, max_hosts) if _is_of_one_host(spec)]
     if len(specs) > max_hosts:
         raise PortcheckError(_too_many("The targets", len(specs), max_hosts))
@@ -112,7 +112,7 @@ def _self_noted(host: Host, left_out: list[NotPlanned]) -> Host:
     return replace(host, is_self=True)
 
 
-def _target_roles(selection: Selection, documents: tuple[Document, ...]) -> tuple[str, ...]:
+def target_roles(selection: Selection, documents: tuple[Document, ...]) -> tuple[str, ...]:
     """What -r says about each document; without -r, the one role that hosts can have in each.
 
     Raises:
