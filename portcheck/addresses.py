@@ -12,6 +12,8 @@ _LITERAL = "[0-9A-Fa-f.:]+(%[A-Za-z0-9_.-]+)?"
 # RFC 1123, 2.1, and the underscore that private zones use; a last label of digits would be a broken IPv4 address.
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = rf"(?=.{{1,254}}$)({_LABEL}\.)*(?![0-9]+\.?$){_LABEL}\.?"
+# Wider than a site file's rule for its hosts, so that each of these can be named on a command line.
+_MACHINE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 
 
 def parse_address(text: str) -> str:
@@ -35,6 +37,11 @@ def _why_no_address(text: str) -> str:
     if without_port and (literal(without_port) or re.fullmatch(_DNS_NAME, without_port)):
         return f"{quoted(text)} has a port; write {printable(without_port, 60)} alone"
     return f"{quoted(text)} is neither an IP address nor a DNS name; write one like 10.0.0.1, fd00::1 or m1.example"
+
+
+def is_machine_name(text: str) -> bool:
+    """Whether a machine can be called that on a command line (`--as`, `name=address`)."""
+    return re.fullmatch(_MACHINE_NAME, text) is not None
 
 
 def literal(text: str) -> IPv4Address | IPv6Address | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from portcheck.engine.probe import PortState, Transport
 from portcheck.model import Answer, Expect, Finding, Level, Outcome, Phase, Sight, Summary, Verdict
-from portcheck.wording import are, plural, these
+from portcheck.wording import are, plural
 
 _WORDS = {0: "OK", 1: "FAIL", 3: "NOT SURE"}
 """By exit status."""
@@ -51,12 +52,13 @@ def answer(verdicts: tuple[Verdict, ...], summary: Summary, phase: Phase, ranges
     counted = [v for v in there if v.waived is None]
     failed = [v for v in counted if v.outcome is Outcome.FAIL]
     required = [v for v in there if v.check.expect is Expect.REACHABLE and v.check.level is not Level.RECOMMENDED]
+    parts: Iterable[str]
     if all(v.check.is_own for v in verdicts):
-        parts = _of_this_machine(counted, summary)
+        parts = chain(_of_this_machine(counted), _waived(summary))
     elif failed:
-        parts = _failures(failed, len(required))
+        parts = chain(_failures(failed, len(required)), _not_let_in(counted))
     elif summary.exit_status == 3:
-        parts = _open_questions(counted, required)
+        parts = chain(_open_questions(counted, required), _not_let_in(counted))
     else:
         parts = _all_well(there, required, summary, phase, ranges)
     return Answer(word, _sentence(parts))
@@ -85,8 +87,6 @@ def _failures(failed: list[Verdict], required: int) -> Iterator[str]:
     taken = sum(v.finding is Finding.OCCUPIED and v.check.expect is not Expect.REACHABLE for v in failed)
     if taken:
         yield f"{plural(taken, 'port')} that the product needs {are(taken)} in use already"
-    if stopped := sum(v.check.expect is Expect.LET_IN for v in failed):
-        yield f"the packet filter of this machine stops what is sent to {plural(stopped, 'port')} of it"
     if others := sum(v.finding not in {*_FLOW_FINDINGS, *_PORT_FINDINGS} for v in failed):
         yield f"{plural(others, 'other check')} failed"
 
@@ -139,32 +139,40 @@ def _all_well(
         one, many = _WELL[Phase.INSTALLED] if all(v.check.present for v in well) else _PATHS_OPEN
     if accepted:
         yield f"{_of_required(accepted, len(required))} {one if accepted == 1 else many}"
-    if own := [v for v in verdicts if v.check.expect is Expect.FREE and v.outcome is Outcome.PASS]:
-        yield f"{plural(len(own), 'port')} of this machine {are(len(own))} free"
     yield from _looked_at(verdicts, "other port" if required else "port")
+    yield from _of_this_machine([v for v in verdicts if v.check.is_own and v.waived is None], _ON_THIS_MACHINE)
     if ranges:
         paths = "path to 1 range" if ranges == 1 else f"paths to {ranges:,} ranges"
         yield f"the {paths} of ports {are(ranges)} not tested"
     if others := sum(v.finding is Finding.WRONG_RESPONDER for v in required):
         yield f"{others:,} {are(others)} open, but spoken there is something else than expected"
-    if warned := summary.warned - others:
+    # What is amiss with this machine was said.
+    own = sum(v.check.is_own and v.outcome is Outcome.WARN for v in verdicts)
+    if warned := summary.warned - others - own:
         yield plural(warned, "warning")
-    if summary.waived:
-        yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
+    yield from _waived(summary)
     if unprovable := sum(v.unprovable and v.waived is None for v in verdicts):
         yield f"{unprovable:,} cannot be decided, see below"
 
 
+def _waived(summary: Summary) -> Iterator[str]:
+    if summary.waived:
+        yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
+
+
 def _looked_at(verdicts: list[Verdict], noun: str) -> Iterator[str]:
     """The ports that should not be open to us: how many of them are, all the same."""
-    others = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY) and not _is_ours(v)]
+    asked = [v for v in verdicts if v.check.expect in (Expect.NOT_OPEN, Expect.LOCAL_ONLY)]
+    others = [v for v in asked if not _is_ours(v)]
+    looked_at = "looked at" if len(others) == len(asked) else "looked at (our stand-ins aside)"
+    none = f"the {noun} {looked_at} is not open"
     opened = sum(v.observation.state is PortState.OPEN for v in others)
     unknown = _checks(v for v in others if v.outcome is not Outcome.PASS) - opened
     judged = _checks(others) - unknown
     if opened:
-        yield f"{opened:,} of {plural(_checks(others), noun)} looked at {are(opened)} open, see below"
+        yield f"{opened:,} of {plural(_checks(others), noun)} {looked_at} {are(opened)} open, see below"
     elif judged:
-        yield f"the {noun} looked at is not open" if judged == 1 else f"none of {judged:,} {noun}s looked at is open"
+        yield none if judged == 1 else f"none of {judged:,} {noun}s {looked_at} is open"
     if unknown:
         yield f"{plural(unknown, 'port')} could not be judged"
 
@@ -174,42 +182,43 @@ def _is_ours(verdict: Verdict) -> bool:
     return verdict.seen.sight is Sight.ECHO
 
 
-# ------------------------------------------------------------------------------------- this machine and no other
+# ------------------------------------------------------------------------------------------------- this machine
+
+_ON_THIS_MACHINE = " on this machine"
+"""Said where the sentence is about other machines as well."""
 
 
-def _of_this_machine(verdicts: list[Verdict], summary: Summary) -> Iterator[str]:
-    """What `check --local` has to say: are its ports free, does its packet filter let others in, who may listen?"""
-    yield from _free(verdicts)
-    yield from _let_in([v for v in verdicts if v.check.expect is Expect.LET_IN])
-    local = [v for v in verdicts if v.check.expect is Expect.LOOPBACK_ONLY]
-    if wide := sum(v.finding is Finding.EXPOSED for v in local):
-        listens = "listens" if wide == 1 else "listen"
-        yield f"{wide:,} of {plural(len(local), 'port')} for localhost only {listens} for others too"
-    elif local:
-        yield f"none of {plural(len(local), 'port')} for localhost only listens for others"
-    if summary.waived:
-        yield f"{plural(summary.waived, 'finding')} {are(summary.waived)} accepted by waivers"
+def _of_this_machine(verdicts: list[Verdict], here: str = "") -> Iterator[str]:
+    """Are its ports free, does its packet filter let others in, and who may listen?
+
+    Args:
+        here: said of ports whose machine is not plain from the rest.
+    """
+    yield from _free([v for v in verdicts if v.check.expect is Expect.FREE], here)
+    yield from _let_in(verdicts)
+    yield from _for_localhost([v for v in verdicts if v.check.expect is Expect.LOOPBACK_ONLY], here)
 
 
-def _free(verdicts: list[Verdict]) -> Iterator[str]:
-    ports = [v for v in verdicts if v.check.expect is Expect.FREE]
+def _free(ports: list[Verdict], here: str) -> Iterator[str]:
     single = [v for v in ports if v.check.range is None]
     if not ports:
         return
     taken = sum(v.finding is Finding.OCCUPIED for v in single)
     unknown = sum(v.outcome is Outcome.INCONCLUSIVE for v in single)
     if taken:
-        yield f"{_of_needed(taken, single)} {are(taken)} in use already"
+        yield f"{_of_needed(taken, single, here)} {are(taken)} in use already"
     if unknown:
-        yield f"whether {f'{unknown:,}' if taken else _of_needed(unknown, single)} {are(unknown)} free is not known"
+        of_these = f"{unknown:,}" if taken else _of_needed(unknown, single, here)
+        yield f"whether {of_these} {are(unknown)} free is not known"
     if single and not taken and not unknown:
-        yield f"{_of_needed(len(single), single)} {are(len(single))} free"
-    yield from _free_in_ranges([v for v in ports if v.check.range is not None], bool(taken or unknown or not single))
+        yield f"{_of_needed(len(single), single, here)} {are(len(single))} free"
+    samples = [v for v in ports if v.check.range is not None]
+    yield from _free_in_ranges(samples, "" if single else here, by_itself=bool(taken or unknown or not single))
     if exposed := sum(v.finding is Finding.EPHEMERAL for v in ports):
         yield f"{exposed:,} free {'one lies' if exposed == 1 else 'ones lie'} in the ephemeral range"
 
 
-def _free_in_ranges(samples: list[Verdict], by_itself: bool) -> Iterator[str]:
+def _free_in_ranges(samples: list[Verdict], here: str, *, by_itself: bool) -> Iterator[str]:
     """`so are 5 of the ports 49152-65535`; their range is not tried port by port."""
     ranges = {f"{v.check.range.first}-{v.check.range.last}" for v in samples if v.check.range is not None}
     free = sum(v.finding in (Finding.OK, Finding.EPHEMERAL) for v in samples)
@@ -217,27 +226,63 @@ def _free_in_ranges(samples: list[Verdict], by_itself: bool) -> Iterator[str]:
         return
     of = f"of the ports {ranges.pop()}" if len(ranges) == 1 else f"ports out of {len(ranges):,} ranges"
     number = f"{free:,}" if free == len(samples) else f"{free:,} of {len(samples):,} tried"
-    yield f"{number} {of} {are(free)} free" if by_itself else f"so {are(free)} {number} {of}"
+    yield f"{number} {of}{here} {are(free)} free" if by_itself else f"so {are(free)} {number} {of}"
 
 
-def _of_needed(number: int, ports: list[Verdict]) -> str:
+def _of_needed(number: int, ports: list[Verdict], here: str) -> str:
     """`3 of 24 ports that master needs`; without a role, those that were asked for."""
     role = ports[0].check.role
-    needing = f" that {role} {'need' if ', ' in role else 'needs'}" if role else ""
-    if len(ports) == 1:
-        return f"the port{needing}"
-    return f"all {number:,} ports{needing}" if number == len(ports) else f"{number:,} of {len(ports):,} ports{needing}"
+    needing = f" that {role} {'need' if ', ' in role else 'needs'}" if role else " asked for" if here else ""
+    return _some(number, len(ports), f"{needing}{here}")
 
 
-def _let_in(verdicts: list[Verdict]) -> Iterator[str]:
-    stopped = sum(v.outcome in (Outcome.FAIL, Outcome.WARN) for v in verdicts)
-    unclear = sum(v.outcome is Outcome.INFO for v in verdicts)
+def _some(number: int, everything: int, which: str) -> str:
+    """`the port that …`, `all 24 ports that …`, `3 of 24 ports that …`."""
+    if everything == 1:
+        return f"the port{which}"
+    return f"all {number:,} ports{which}" if number == everything else f"{number:,} of {everything:,} ports{which}"
+
+
+_PACKET_FILTER = "the packet filter of this machine"
+_FOR_OTHERS = " that others have to reach"
+
+
+def _let_in(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Of the ports that are for others; not every port of this machine is."""
+    asked = [v for v in verdicts if v.check.expect is Expect.LET_IN]
+    stopped = sum(v.outcome in (Outcome.FAIL, Outcome.WARN) for v in asked)
+    well = sum(v.outcome is Outcome.PASS for v in asked)
+    unclear = len(asked) - stopped - well
     if stopped:
-        yield f"the packet filter of this machine stops what is sent to {plural(stopped, 'port')}"
+        yield f"{_PACKET_FILTER} stops what is sent to {_some(stopped, len(asked), _FOR_OTHERS)}"
+    elif well:
+        yield f"{_PACKET_FILTER} lets in {_some(well, len(asked), _FOR_OTHERS)}"
     elif unclear:
-        yield "and what the packet filter of this machine does was not determined"
-    elif verdicts:
-        yield f"and the packet filter of this machine lets {these(len(verdicts))} in"
+        yield f"whether {_PACKET_FILTER} lets in {_some(unclear, len(asked), _FOR_OTHERS)} was not determined"
+    if unclear and (stopped or well):
+        yield f"of {unclear:,} that was not determined"
+
+
+def _not_let_in(verdicts: list[Verdict]) -> Iterator[str]:
+    """The same beside what is worse; nothing where all is well."""
+    if any(v.check.expect is Expect.LET_IN and v.outcome is not Outcome.PASS for v in verdicts):
+        yield from _let_in(verdicts)
+
+
+def _for_localhost(verdicts: list[Verdict], here: str) -> Iterator[str]:
+    which = f"{here} for localhost only"
+    wide = sum(v.finding is Finding.EXPOSED for v in verdicts)
+    unknown = sum(v.finding is Finding.UNDETERMINED for v in verdicts)
+    known = len(verdicts) - unknown
+    if wide:
+        listens = "listens" if wide == 1 else "listen"
+        yield f"{wide:,} of {plural(len(verdicts), 'port')}{which} {listens} for others too"
+    elif known:
+        only = f"the port{which} does not listen" if known == 1 else f"none of {known:,} ports{which} listens"
+        yield f"{only} for others"
+    if unknown:
+        listen = "listens" if unknown == 1 else "listen"
+        yield f"whether {plural(unknown, 'port')}{which} {listen} for others is not known"
 
 
 def _checks(verdicts: Iterable[Verdict]) -> int:

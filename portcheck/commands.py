@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from shlex import quote
 
+from portcheck.addresses import is_machine_name
 from portcheck.engine.probe import Transport
 from portcheck.model import Selection
 from portcheck.ports import format_ports
 
 KEY_FILE = "stand-in.key"
 """What the file with the shared key is called in all of them; the user's own name of it is not part of a run."""
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_OPTION = r""" --?[a-z][a-z-]*(?: (?:'[^']*'|"[^"]*"|[^\s'"])+)"""
+_COMMAND = re.compile(
+    rf"portcheck (?:listen(?:{_OPTION})+|check --local(?:{_OPTION})*)(?<![.;,])"
+    r"""|sysctl -w [\w.]+="[^"]*"|sysctl [\w.]+ > \S+(?<![.;,])"""
+)
+"""Those of this module that are too long to be copied out of wrapped text."""
 
 
 def listen(selection: Selection, host: str) -> str:
-    """Starts the stand-ins of a host, on that host, with the key that this check was given or is to be given."""
-    return " ".join(["portcheck listen", *_what(selection), *_as(host), "--key-file", KEY_FILE])
+    """Starts the stand-ins of a host, on that host, with the key of this check; without one it makes the first."""
+    option = "--key-file" if selection.stand_ins else "--write-key"
+    return " ".join(["portcheck listen", *_what(selection), *_as(host), option, KEY_FILE])
+
+
+def copy_key(hosts: int) -> str:
+    """What comes after the first of so many stand-ins has made the key."""
+    return f"Copy {KEY_FILE} here" if hosts == 1 else f"Copy {KEY_FILE} to the others and here"
 
 
 def check_local(selection: Selection) -> str:
@@ -39,7 +51,7 @@ def _what(selection: Selection) -> Iterable[str]:
 
 def _as(host: str) -> Iterable[str]:
     """Its name as the check has it: then an echo shows that it came from this host and no other."""
-    return ("--as", host) if _PLAIN_NAME.fullmatch(host) else ()
+    return ("--as", host) if is_machine_name(host) else ()
 
 
 def who_listens(transports: Iterable[Transport]) -> str:
@@ -60,3 +72,18 @@ def reserve(ports: Iterable[int]) -> str:
     numbers = format_ports(sorted(set(ports)))
     # The new ones first: of a list that begins with a comma Linux says "Invalid argument".
     return f'sysctl -w {setting}="{numbers},$(sysctl -n {setting})"'
+
+
+def pieces(text: str) -> Iterator[tuple[bool, str]]:
+    """A text cut at its long commands: whether it is one, and the piece, without what stood between the two."""
+    end = 0
+    for found in _COMMAND.finditer(text):
+        yield from _prose(text[end : found.start()], bool(end))
+        yield True, found[0]
+        end = found.end()
+    yield from _prose(text[end:], bool(end))
+
+
+def _prose(text: str, after_command: bool) -> Iterator[tuple[bool, str]]:
+    if said := (text.lstrip(" .;,") if after_command else text).rstrip(" "):
+        yield False, said

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from portcheck.engine.asker import Asker, AskerTiming
-from portcheck.engine.own_ports import LocalPorts, is_unnamed
+from portcheck.engine.own_ports import LocalPorts
 from portcheck.engine.pace import Pace
 from portcheck.engine.probe import (
     OWN_HOST,
@@ -45,7 +45,7 @@ async def hear_stand_ins(
     plan: Plan, measured: Measured, shared: Shared, stop: asyncio.Future[Reason], pace: Pace
 ) -> None:
     """Ask every accepted connection's port for a token, and then each stand-in that answered for its report."""
-    asker = Asker(shared.key, shared.run, pace=pace)
+    asker = Asker(shared.key, shared.run, pace=pace, began_s=shared.began_s)
     await _ask(_accepted(plan, measured), measured, asker, stop)
     await _read_reports(measured, asker, stop)
     await _ask(_opened_for_others(plan, measured), measured, asker, stop)
@@ -132,17 +132,14 @@ def _unreported(ways: list[Probe], report: StandInReport) -> list[Probe]:
 
 
 async def recognise_our_own(measured: Measured, shared: Shared, stop: asyncio.Future[Reason], pace: Pace) -> None:
-    """Ports of this machine that our own stand-ins hold are free; an ordinary user cannot see that root's have them.
-
-    Whose process shows is not asked: it is known.
-    """
+    """Ports of this machine that our own stand-ins hold are free; an ordinary user cannot see that root's have them."""
     held = [seen for seen in own_ports_seen(measured) if seen.reason is Reason.PORT_HELD]
-    unnamed = [seen for seen in held if any(map(is_unnamed, seen.holders))]
-    ways = {probe: [probe] for seen in unnamed for probe in _ways_to_ourselves(seen)}
+    doubtful = [seen for seen in held if not any(holder.stand_in for holder in seen.holders)]
+    ways = {probe: [probe] for seen in doubtful for probe in _ways_to_ourselves(seen)}
     asker = Asker(shared.key, shared.run, pace=pace, timing=_OF_OURSELVES)
     told = (await asker.reports(ways, stop)).values()
     ours = [report for report in told if report.stack == stack_id()]
-    for seen in unnamed:
+    for seen in doubtful:
         holders = next((found for report in ours if (found := _stand_ins(seen, report))), ())
         if holders:
             detail = LocalPorts().detail(seen.probe.port)

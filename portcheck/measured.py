@@ -27,6 +27,8 @@ class Measured:
         """By address, what the stand-ins there say of themselves; one machine may run several."""
         self.heard_out = True
         """Every stand-in was asked; False when the run ended first."""
+        self.facts: list[str] = []
+        """What was learnt of this machine beside the answers, and is nothing to warn of; one sentence each."""
         for answered in kept:
             self._file(answered)
         self.kept = sum(map(size, self))

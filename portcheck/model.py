@@ -737,6 +737,7 @@ class Seen:
         holder: who has the port, as this host's stand-in sees it.
         detail: why the stand-in could not open it.
         arrived: the question arrived at the stand-in, and its answer did not arrive here.
+        reached: connections of ours arrived at the stand-in.
         translated: the address at which it arrived, when that is another one than was asked, and the host is right.
     """
 
@@ -746,6 +747,7 @@ class Seen:
     holder: Holder | None = None
     detail: str | None = None
     arrived: bool = False
+    reached: bool = False
     translated: str | None = None
 
 
@@ -948,6 +950,7 @@ class Run:
         verdicts: one for each check, or for all swept ports of an address that answered alike.
         interrupted: the signal or "deadline" that ended it early, None when it ran to its end.
         warnings: about waivers and the like; one sentence each.
+        facts: what was learnt of this machine beside the checks, and is nothing to warn of; one sentence each.
         stand_ins: those that told what they opened.
     """
 
@@ -965,6 +968,7 @@ class Run:
     summary: Summary
     answer: Answer
     warnings: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     stand_ins: tuple[HeardStandIn, ...] = ()
 
 

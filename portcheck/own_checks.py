@@ -22,7 +22,9 @@ def own_checks(scope: Scope, host: Host) -> Iterator[Check]:
         return
     ports = role_ports(scope, host)
     if scope.phase is Phase.INSTALLED:
-        yield from (_check(scope, host, port, Expect.LOOPBACK_ONLY) for port in ports if port.local_only)
+        # Of a range some ports are used, nobody knows which.
+        alone = (port for port in ports if port.local_only and port.range is None)
+        yield from (_check(scope, host, port, Expect.LOOPBACK_ONLY) for port in alone)
         return
     yield from (_check(scope, host, port, Expect.FREE) for port in ports)
     starters = _starters(scope, host)
@@ -42,6 +44,7 @@ def _check(scope: Scope, host: Host, port: RolePort, expect: Expect) -> Check:
         transport=port.transport,
         port=port.port,
         expect=expect,
+        level=port.level,
         services=port.services,
         documents=port.documents,
         provenance=port.provenance,

@@ -44,7 +44,7 @@ from portcheck.model import (
 )
 from portcheck.own_checks import own_checks
 from portcheck.role_ports import sampled_ranges
-from portcheck.rows import Row, all_rows, inactive_rows, including
+from portcheck.rows import Row, all_rows, inactive_rows, including, strictest
 from portcheck.wording import listed
 
 _STRICTNESS = tuple(Expect)
@@ -408,7 +408,7 @@ def _check(scope: Scope, host: Host, address: Address | None, key: Key, want: _W
         transport=transport,
         port=port,
         expect=want.expect,
-        level=_level(rows, bool(want.by_hand)),
+        level=Level.REQUIRED if want.by_hand else strictest(row.expectation.level for row in rows),
         services=tuple(dict.fromkeys(services)),
         units=tuple(dict.fromkeys((row.document.units, row.expectation.unit) for row in rows if row.expectation.unit)),
         documents=tuple(dict.fromkeys(row.document.id for row in listed)),
@@ -471,14 +471,6 @@ def _check_id(vantage: Vantage, host: Host, address: Address | None, key: Key) -
     return f"{vantage.name}>{host.name}/{where}/{what}"
 
 
-def _level(rows: list[Row], by_hand: bool) -> Level:
-    if by_hand or not rows:
-        return Level.REQUIRED
-    levels = {row.expectation.level for row in rows}
-    # A conditional row whose feature is in use is as good as required.
-    return Level.RECOMMENDED if levels == {Level.RECOMMENDED} else Level.REQUIRED
-
-
 def _speaks(rows: Iterable[Row], key: Key) -> tuple[str, ...]:
     """The protocols that should be spoken there: what the rows say, or what is usual at the port."""
     said = [row.expectation.speaks or protocols.usual(*key) for row in rows] or [protocols.usual(*key)]
@@ -536,6 +528,7 @@ def _not_planned(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
     if scope.whole_site:
         yield from _roles_without_host(scope, rows)
         yield from _itself(scope, rows)
+        yield from _own_ports_left_out(scope)
     yield from _ranges(scope, rows)
     yield from inactive_rows(scope)
     yield from scope.left_out
@@ -574,7 +567,18 @@ def _itself(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:
             flows = len(_wants(scope, asked, scope.extra)) * len(host.endpoints)
             if flows:
                 line = f"{host.name} is this machine, and a host is not probed from itself: check it from another"
+                if host.name == scope.vantage.host and any(own_checks(scope, host)):
+                    line = f"{host.name}, whose own ports were looked at: the paths to it are for another host to check"
                 yield NotPlanned(Gap.ITSELF, flows, line)
+
+
+def _own_ports_left_out(scope: Scope) -> Iterator[NotPlanned]:
+    """Whoever says that she plays a role has not said that she is the host whose address this machine has."""
+    for host in scope.hosts:
+        left = sum(1 for _ in own_checks(scope, host)) if host.is_self and host.name != scope.vantage.host else 0
+        if left:
+            line = f"the own ports of {host.name} were not looked at: say that this machine is it (--from {host.name})"
+            yield NotPlanned(Gap.ITSELF, left, line)
 
 
 def _ranges(scope: Scope, rows: tuple[Row, ...]) -> Iterator[NotPlanned]:

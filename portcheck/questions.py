@@ -6,6 +6,7 @@ Replies are read when everything is measured: dissecting them takes longer than 
 from __future__ import annotations
 
 import secrets
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,10 +41,16 @@ _NO_SECRETS = Secrets()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Shared:
-    """What this run shares with the stand-ins; `run` is how they tell its questions from another's."""
+    """What this run shares with the stand-ins.
+
+    Attributes:
+        run: how they tell its questions from another's.
+        began_s: when it began, by the monotonic clock: what arrived before was another's.
+    """
 
     key: bytes
     run: bytes
+    began_s: float
 
     def request(self, transport: Transport, port: int) -> bytes:
         """A question that only a stand-in of ours answers."""
@@ -51,8 +58,8 @@ class Shared:
 
 
 def new_shared(key: bytes) -> Shared:
-    """For one run."""
-    return Shared(key, secrets.token_bytes(RUN_BYTES))
+    """For one run, which begins now."""
+    return Shared(key, secrets.token_bytes(RUN_BYTES), time.monotonic())
 
 
 _Spoken = tuple[str | None, Question]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from portcheck.engine.probe import Transport
-from portcheck.model import ANY, Host, Listen, Ports, Provenance, Scope
-from portcheck.rows import Row, all_rows
+from portcheck.model import ANY, Host, Level, Listen, Phase, Ports, Provenance, Scope
+from portcheck.rows import Row, all_rows, strictest
 
 _SAMPLES = 5
 _HAVING_PORTS = (Transport.TCP, Transport.UDP)
@@ -23,6 +23,7 @@ class RolePort:
         local_only: for processes of the host itself and nobody else.
         range: the range out of which the port was drawn, when any of its ports may be used.
         sources: role keys, "any" or "internet": who has to reach it.
+        level: how much the rows insist, the strictest of them.
     """
 
     transport: Transport
@@ -31,6 +32,7 @@ class RolePort:
     local_only: bool = False
     range: Ports | None = None
     sources: frozenset[str] = frozenset()
+    level: Level = Level.REQUIRED
     documents: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
 
@@ -48,12 +50,13 @@ class _Need:
 
 
 def role_ports(scope: Scope, host: Host) -> tuple[RolePort, ...]:
-    """What is in use of the host's roles and has yet to come, ordered by transport and number.
+    """What is in use of the host's roles, and before the install has yet to come, ordered by transport and number.
 
     Of a range of which some ports are used there are a few samples; a port that is named by itself is no sample.
     """
     rows = [row for row in all_rows(scope) if row.active and row.in_use and row.concerns(host)]
-    wanted = [row for row in rows if not row.expectation.present_before_install]
+    installed = scope.phase is Phase.INSTALLED
+    wanted = [row for row in rows if installed or not row.expectation.present_before_install]
     needs: dict[tuple[Transport, int], _Need] = {}
     for row in wanted:
         if row.expectation.listen is Listen.SINGLE:
@@ -110,6 +113,7 @@ def _role_port(key: tuple[Transport, int], need: _Need) -> RolePort:
         local_only=not need.by_hand and all(row.local_only for row in need.rows),
         range=need.range,
         sources=frozenset({ANY} if need.by_hand else ()).union(*(row.sources for row in need.rows)),
+        level=strictest(row.expectation.level for row in need.rows) if not need.by_hand else Level.REQUIRED,
         documents=tuple(dict.fromkeys(row.document.id for row in need.rows)),
         provenance=tuple(dict.fromkeys(place for row in need.rows for place in row.expectation.provenance)),
     )

@@ -14,6 +14,7 @@ from portcheck.model import (
     Expectation,
     Gap,
     Host,
+    Level,
     NotPlanned,
     Scope,
     Vantage,
@@ -157,6 +158,11 @@ def _concerned(scope: Scope) -> Callable[[Document, Expectation], bool]:
     roles = including(scope.documents)
     present = frozenset(role for host in scope.hosts for role in host.roles)
     return lambda document, row: any(not present.isdisjoint(roles[role_key(document, role)]) for role in row.to)
+
+
+def strictest(levels: Iterable[Level]) -> Level:
+    """How much several rows insist together; a conditional row whose feature is in use is as good as required."""
+    return Level.RECOMMENDED if set(levels) == {Level.RECOMMENDED} else Level.REQUIRED
 
 
 def _in_use(scope: Scope, document: Document, feature: str) -> bool | None:

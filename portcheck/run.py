@@ -32,6 +32,7 @@ from portcheck.model import (
     Finding,
     Gap,
     HeardStandIn,
+    Phase,
     Plan,
     Run,
     Secrets,
@@ -182,6 +183,7 @@ def conclude(
         summary=summary,
         answer=answer(verdicts, summary, plan.scope.phase, _ranges_not_tested(plan)),
         warnings=(*warnings, *remarks),
+        facts=tuple(measured.facts),
         stand_ins=tuple(_heard(plan, measured, verdicts)),
     )
 
@@ -320,13 +322,15 @@ def look_at_ourselves(plan: Plan, measured: Measured) -> tuple[str, ...]:
     addresses = tuple(address.ip for address in host.addresses)
     remarks: list[str] = []
     if asked := [probe for probe in probes if probe.address == OWN_HOST]:
-        ports = look_at_own_ports(asked, addresses)
+        # What a running product has is looked up: a trial would be in the way of a service that starts just now.
+        ports = look_at_own_ports(asked, addresses, trial=scope.phase is Phase.PREINSTALL)
         remarks.extend(ports.remarks)
         for observation in ports.observations:
             measured.take(observation)
     if asked := [probe for probe in probes if probe.address == OWN_RULES]:
         rules = look_at_own_rules(asked, sources_of(scope, host), addresses)
         remarks.extend(rules.remarks)
+        measured.facts.extend(rules.facts)
         for observation in rules.observations:
             measured.take(observation)
     return tuple(remarks)
@@ -363,6 +367,7 @@ async def _verify(plan: Plan, measured: Measured, stop: asyncio.Future[Reason], 
         and seen.state is PortState.OPEN
         and seen.probe.transport is Transport.TCP
         and seen.answer is None
+        and seen.echo is None
     }
     # What is asked for comes before what was found.
     asked = [Asked(probe, check.speaks, check.host) for probe, check in expected.items() if probe in opened]

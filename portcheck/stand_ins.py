@@ -138,7 +138,7 @@ class _Known:
         stacks: of its stand-ins that answered.
         arrivals: by address that was asked, the addresses where the questions arrived.
         ports: what its reports say.
-        heard: by transport and port, the addresses at which questions arrived.
+        heard, reached: by transport and port, the addresses at which questions arrived, and connections.
         expected: its TCP ports where a stand-in should be.
         wordless, talking, refusing: those that accept and say nothing, that say something, that refuse.
     """
@@ -148,6 +148,7 @@ class _Known:
     arrivals: dict[str, set[str]] = field(default_factory=dict)
     ports: dict[tuple[Transport, int], list[StandInPort]] = field(default_factory=dict)
     heard: dict[tuple[Transport, int], set[str]] = field(default_factory=dict)
+    reached: dict[tuple[Transport, int], set[str]] = field(default_factory=dict)
     has_report: bool = False
     expected: set[int] = field(default_factory=set)
     wordless: set[int] = field(default_factory=set)
@@ -164,6 +165,8 @@ class _Known:
         self.has_report = True
         for transport, number, address in report.heard:
             self.heard.setdefault((transport, number), set()).add(_plain(address))
+        for transport, number, address in report.reached:
+            self.reached.setdefault((transport, number), set()).add(_plain(address))
         for port in report.ports:
             self.ports.setdefault((port.transport, port.port), []).append(port)
 
@@ -178,11 +181,16 @@ class _Known:
         # Another stand-in of ours on that machine; where it takes a connection and sends no echo, it has another key.
         another = holder is not None and holder.stand_in and observation.state is not PortState.OPEN
         if another or port.standing is Standing.LISTENING:
-            return Seen(Sight.LISTENING, arrived=self._arrived(probe, here))
+            key = probe.transport, probe.port
+            return Seen(
+                Sight.LISTENING,
+                arrived=self._is_among(self.heard.get(key, set()), probe, here),
+                reached=self._is_among(self.reached.get(key, set()), probe, here),
+            )
         return Seen(_SIGHTS[port.standing], holder=holder, detail=port.detail)
 
-    def _arrived(self, probe: Probe, here: set[str]) -> bool:
-        where = self.heard.get((probe.transport, probe.port), set())
+    def _is_among(self, where: set[str], probe: Probe, here: set[str]) -> bool:
+        """Whether one of the addresses where something arrived is the one that was asked."""
         if where & here:
             return True
         # Translated, and no answer from this address shows to what: certain when it can be no other address of it.
@@ -240,7 +248,8 @@ class _Identities:
             return None if name in hosts else _stand_in_of({name})
         if echo.address == asked:
             return None if echo.stack == self._whose[asked] else self._second(asked, hosts, echo)
-        return self._translated(hosts, echo) or self._one_of_several(asked, hosts, echo)
+        against = self._translated(hosts, echo) or self._one_of_several(asked, hosts, echo)
+        return against or self._named_like_another(hosts, echo)
 
     def _second(self, asked: str, hosts: set[str], echo: Echo) -> str:
         """A machine with an address that is another's."""
@@ -252,9 +261,6 @@ class _Identities:
         others = self.hosts_at.get(echo.address, set())
         if others and not others & hosts:
             return _stand_in_of(others)
-        named = self._names.get(echo.name)
-        if named is not None and named not in hosts:
-            return self._described(hosts, echo)
         belongs = self._belongs.get(echo.stack, set())
         suspect = not belongs & hosts and bool(belongs or hosts & self._met_hosts)
         return self._described(hosts, echo) if suspect else None
@@ -272,6 +278,11 @@ class _Identities:
         if others and not named:
             return f"{self._described(hosts, echo)}, which answers for {min(others)} as well"
         return None
+
+    def _named_like_another(self, hosts: set[str], echo: Echo) -> str | None:
+        """A machine's own name proves nothing, and behind a translation it is all that there is."""
+        named = self._names.get(echo.name)
+        return None if named is None or named in hosts else self._described(hosts, echo)
 
     def _described(self, hosts: set[str], echo: Echo) -> str:
         others = self._belongs.get(echo.stack, set()) - hosts

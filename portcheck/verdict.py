@@ -66,6 +66,7 @@ class Evidence(Word):
     ECHO_AT_ANOTHER_PORT = "our stand-in answered, at another port"
     ECHO_FROM_ELSEWHERE = "our stand-in answered, from an address that was not asked"
     ANSWERED_IN_ITS_PLACE = "accepted by somebody, our stand-in did not answer"
+    QUESTION_STOPPED = "our stand-in was connected to, and not asked"
     NO_TOKEN = "accepted without a token, like every open port of the host"
     UNASKED = "accepted, by whom could not be asked"
     HELD = "in use by somebody else, says our stand-in"
@@ -132,6 +133,10 @@ _ECHO_AT_ANOTHER_PORT = (
     "What is sent to {port} of {name_of_host} arrives at port {arrived_port} there: something on the way redirects it, "
     "and the product would not be reached."
 )
+_QUESTION_STOPPED = (
+    "The connection reached our stand-in on {name_of_host}, and what was said over it did not: "
+    "a firewall on the way lets connections through and stops what they carry."
+)
 _IN_ITS_PLACE = (
     "Our stand-in on {name_of_host} listens there, but what {answered} {without_token}: "
     "somebody on the way answers in its place, or lets connections through and not what is said over them."
@@ -164,6 +169,7 @@ TABLE: Mapping[tuple[Phase, Expect, Evidence] | tuple[Expect, Evidence], Rule] =
         _PASS, Finding.OK, _ECHO[:-1] + "{from_elsewhere}: many clients drop such an answer.", Certainty.WEAK
     ),
     (_PRE, _REACH, _E.ANSWERED_IN_ITS_PLACE): Rule(_FAIL, Finding.WRONG_RESPONDER, _IN_ITS_PLACE),
+    (_PRE, _REACH, _E.QUESTION_STOPPED): Rule(_FAIL, Finding.BLOCKED, _QUESTION_STOPPED),
     (_PRE, _REACH, _E.NO_TOKEN): Rule(_FAIL, Finding.WRONG_RESPONDER, _NO_TOKEN),
     (_PRE, _REACH, _E.UNASKED): Rule(_UNSURE, Finding.UNDETERMINED, _UNASKED),
     (_PRE, _REACH, _E.HELD): Rule(
@@ -509,14 +515,21 @@ def evidence_of(check: Check, observation: Observation, facts: Facts, seen: Seen
     accepted = evidence is Evidence.OPEN or (evidence is Evidence.UNKNOWN and observation.detail in _ASKED_FOR_TOKEN)
     if accepted and seen.sight in _EVIDENCE_OF_OPEN:
         found = _EVIDENCE_OF_OPEN[seen.sight]
-        required = found is Evidence.ECHO and check.expect is Expect.REACHABLE
-        elsewhere = required and (observation.detail or "").startswith(REPLIED_FROM)
-        return Evidence.ECHO_FROM_ELSEWHERE if elsewhere else found
+        return _refined(found, observation, seen) if check.expect is Expect.REACHABLE else found
     if check.expect is not Expect.REACHABLE:
         return evidence
     if seen.arrived and evidence in _NO_ANSWER_CAME:
         return Evidence.ANSWER_LOST
     return _EVIDENCE_BY_SIGHT.get((seen.sight, evidence), evidence)
+
+
+def _refined(evidence: Evidence, observation: Observation, seen: Seen) -> Evidence:
+    """What more there is to say of a required port."""
+    if evidence is Evidence.ECHO and (observation.detail or "").startswith(REPLIED_FROM):
+        return Evidence.ECHO_FROM_ELSEWHERE
+    if evidence is Evidence.ANSWERED_IN_ITS_PLACE and seen.reached:
+        return Evidence.QUESTION_STOPPED
+    return evidence
 
 
 def _is_unasked(observation: Observation) -> bool:

@@ -229,6 +229,8 @@ OWN: Mapping[str, Verdict] = {
     "let in": Verdict(check(E.LET_IN), OPEN, R.PASS, F.OK, ""),
     "dropped": Verdict(check(E.LET_IN), SILENT, R.FAIL, F.BLOCKED, ""),
     "unclear": Verdict(check(E.LET_IN), UNASKED, R.INFO, F.UNDETERMINED, ""),
+    "unread": Verdict(check(E.LET_IN), UNASKED, R.INFO, F.NOT_TESTED, ""),
+    "perhaps on loopback": Verdict(check(E.LOOPBACK_ONLY), OPEN, R.INFO, F.UNDETERMINED, ""),
     "on loopback": Verdict(check(E.LOOPBACK_ONLY), OPEN, R.PASS, F.OK, ""),
     "wider": Verdict(check(E.LOOPBACK_ONLY), OPEN, R.WARN, F.EXPOSED, ""),
 }
@@ -239,7 +241,7 @@ OF_THIS_MACHINE: tuple[tuple[dict[str, int], str], ...] = (
     (
         {"free": 24, "sample": 5, "let in": 29},
         "OK  All 24 ports that master needs are free, so are 5 of the ports 49152-65535, "
-        "and the packet filter of this machine lets them in.",
+        "the packet filter of this machine lets in all 29 ports that others have to reach.",
     ),
     (
         {"free": 22, "ephemeral": 2},
@@ -259,14 +261,36 @@ OF_THIS_MACHINE: tuple[tuple[dict[str, int], str], ...] = (
     ({"free": 2, "unknown": 2}, "NOT SURE  Whether 2 of 4 ports that master needs are free is not known."),
     (
         {"free": 2, "let in": 1, "dropped": 1},
-        "FAIL  All 2 ports that master needs are free, the packet filter of this machine stops what is sent to 1 port.",
+        "FAIL  All 2 ports that master needs are free, the packet filter of this machine stops what is sent to 1 of 2 "
+        "ports that others have to reach.",
     ),
     (
-        {"free": 2, "let in": 1, "unclear": 1},
-        "OK  All 2 ports that master needs are free, and what the packet filter of this machine does was not "
-        "determined.",
+        {"free": 46, "let in": 45, "unclear": 1},
+        "OK  All 46 ports that master needs are free, the packet filter of this machine lets in 45 of 46 ports that "
+        "others have to reach, of 1 that was not determined.",
+    ),
+    (
+        {"free": 4, "let in": 1, "dropped": 1, "unclear": 1, "unread": 1},
+        "FAIL  All 4 ports that master needs are free, the packet filter of this machine stops what is sent to 1 of 4 "
+        "ports that others have to reach, of 2 that was not determined.",
+    ),
+    (
+        {"free": 2, "unread": 2},
+        "OK  All 2 ports that master needs are free, whether the packet filter of this machine lets in all 2 ports "
+        "that others have to reach was not determined.",
+    ),
+    (
+        {"free": 5, "let in": 1},
+        "OK  All 5 ports that master needs are free, the packet filter of this machine lets in the port that others "
+        "have to reach.",
     ),
     ({"on loopback": 2}, "OK  None of 2 ports for localhost only listens for others."),
+    ({"on loopback": 1}, "OK  The port for localhost only does not listen for others."),
+    (
+        {"on loopback": 1, "perhaps on loopback": 1},
+        "OK  The port for localhost only does not listen for others, whether 1 port for localhost only listens for "
+        "others is not known.",
+    ),
     ({"on loopback": 2, "wider": 1}, "OK  1 of 3 ports for localhost only listens for others too."),
 )
 
@@ -288,17 +312,51 @@ def test_without_a_role_the_ports_are_those_that_were_asked_for() -> None:
     assert answer(verdicts, summary, Phase.PREINSTALL).sentence == "All 3 ports are free."
 
 
-def test_beside_the_network_the_ports_of_this_machine_are_counted_for_themselves() -> None:
-    verdicts = (KINDS["open"], OWN["free"], OWN["free"], OWN["let in"])
+WELL_BESIDE = "The required flow has an open path and a free port, "
+NEEDED_HERE = "ports that master needs on this machine"
+LETS_IN = "the packet filter of this machine lets in"
+BESIDE: tuple[tuple[dict[str, int], str], ...] = (
+    (
+        {"free": 2, "let in": 1},
+        f"{WELL_BESIDE}all 2 {NEEDED_HERE} are free, {LETS_IN} the port that others have to reach.",
+    ),
+    (
+        {"free": 16, "sample": 5, "let in": 20, "unclear": 1},
+        f"{WELL_BESIDE}all 16 {NEEDED_HERE} are free, so are 5 of the ports 49152-65535, {LETS_IN} 20 of 21 ports "
+        "that others have to reach, of 1 that was not determined.",
+    ),
+    (
+        {"sample": 5, "unread": 2},
+        f"{WELL_BESIDE}5 of the ports 49152-65535 on this machine are free, whether the packet filter of this machine "
+        "lets in all 2 ports that others have to reach was not determined.",
+    ),
+    (
+        {"free": 1, "ephemeral": 1},
+        f"{WELL_BESIDE}all 2 {NEEDED_HERE} are free, 1 free one lies in the ephemeral range.",
+    ),
+    (
+        {"on loopback": 1, "wider": 1},
+        f"{WELL_BESIDE}1 of 2 ports on this machine for localhost only listens for others too.",
+    ),
+    (
+        {"taken": 1, "dropped": 1, "let in": 1, "unclear": 1},
+        "1 port that the product needs is in use already, the packet filter of this machine stops what is sent to "
+        "1 of 3 ports that others have to reach, of 1 that was not determined.",
+    ),
+    ({"taken": 1, "let in": 1}, "1 port that the product needs is in use already."),
+    (
+        {"unknown": 1, "let in": 1, "unclear": 1},
+        f"Nothing failed, but 1 check was not determined, {LETS_IN} 1 of 2 ports that others have to reach, "
+        "of 1 that was not determined.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("kinds", "expected"), BESIDE, ids=lambda value: str(value)[:60])
+def test_beside_the_network_this_machine_is_spoken_of_in_the_same_words(kinds: dict[str, int], expected: str) -> None:
+    verdicts = (KINDS["open"], *(OWN[kind] for kind, number in kinds.items() for _ in range(number)))
     summary = summarise(verdicts, (), interrupted=False, strict=False)
-    said_well = answer(verdicts, summary, Phase.PREINSTALL).sentence
-    assert said_well == "The required flow has an open path and a free port, 2 ports of this machine are free."
-    amiss = (KINDS["open"], OWN["taken"], OWN["dropped"])
-    summary = summarise(amiss, (), interrupted=False, strict=False)
-    assert answer(amiss, summary, Phase.PREINSTALL).sentence == (
-        "1 port that the product needs is in use already, "
-        "the packet filter of this machine stops what is sent to 1 port of it."
-    )
+    assert answer(verdicts, summary, Phase.PREINSTALL).sentence == expected
 
 
 def test_what_our_stand_ins_opened_is_not_counted_among_the_open_ports() -> None:
@@ -306,5 +364,6 @@ def test_what_our_stand_ins_opened_is_not_counted_among_the_open_ports() -> None
     verdicts = (KINDS["open"], KINDS["swept"], ours)
     summary = summarise(verdicts, (), interrupted=False, strict=False)
     assert answer(verdicts, summary, Phase.PREINSTALL).sentence == (
-        "The required flow has an open path and a free port, the other port looked at is not open."
+        "The required flow has an open path and a free port, the other port looked at (our stand-ins aside) is not "
+        "open."
     )

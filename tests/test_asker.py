@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -475,6 +476,30 @@ def test_a_report_is_read_page_by_page_for_every_name() -> None:
 
     assert len(PIECES) > 2
     assert reports(ways) == {"10.0.0.1": REPORT, "10.0.0.2": report_of("m2", 2)}
+
+
+def test_a_request_for_a_report_says_how_old_the_run_is_when_it_is_sent() -> None:
+    """And not when it began to wait for its turn: what the run did first would be forgotten."""
+    ages: list[float] = []
+
+    async def tell(visit: Visit) -> None:
+        request = await visit.request()
+        ages.append(request.age_s)
+        visit.writer.write(token.page(KEY, request, 0, 1, token.pages(StandInReport(STACK, "m1", True, ()))[0]))
+        await visit.writer.drain()
+
+    async def job(stack: AsyncExitStack) -> None:
+        ways = {"m1": [await Host().listen(tell, stack)], "over UDP": [over_udp(noted, stack)]}
+        long_ago = Asker(KEY, RUN, pace=Pace(Speed.FAST), timing=PATIENT, began_s=time.monotonic() - 100)
+        assert len(await long_ago.reports(ways, never())) == 2
+        assert len(await an_asker().reports(ways, never())) == 2
+
+    def noted(request: token.Request) -> Iterable[bytes]:
+        ages.append(request.age_s)
+        return [token.page(KEY, request, 0, 1, token.pages(StandInReport(STACK, "m1", True, ()))[0])]
+
+    run(job)
+    assert [age_s // 100 for age_s in ages] == [1, 1, 0, 0]
 
 
 def test_a_report_is_read_over_udp_when_nothing_else_answered() -> None:

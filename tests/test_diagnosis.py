@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portcheck import commands
+from portcheck.addresses import is_machine_name
 from portcheck.diagnosis import diagnose
 from portcheck.engine.probe import (
     CLOSED_WITHOUT_TOKEN,
@@ -26,7 +28,19 @@ from portcheck.engine.probe import (
     Reason,
     Transport,
 )
-from portcheck.model import Answers, Diagnosis, Finding, NamedPorts, Outcome, Phase, Run, Scope, Sweep, SweepKind
+from portcheck.model import (
+    Answers,
+    Diagnosis,
+    Finding,
+    NamedPorts,
+    Outcome,
+    Phase,
+    Run,
+    Scope,
+    Selection,
+    Sweep,
+    SweepKind,
+)
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
 from tests.made_runs import (
@@ -34,6 +48,7 @@ from tests.made_runs import (
     EPHEMERAL,
     HOSTS,
     JAVA,
+    NEW,
     NOT_IN_TIME,
     SCENARIOS,
     SERVICES,
@@ -1064,6 +1079,65 @@ def test_the_command_has_what_was_selected_in_it() -> None:
     assert found.remedy == (
         "On m3: portcheck listen -d 'my doc.yaml' -r master --feature enterprise=no --as m3 --key-file stand-in.key"
     )
+
+
+def without_a_key(answers: Answered, masters: int = 1) -> Diagnosis:
+    """The gravest finding before the install in a run without stand-ins."""
+    scope = site([NEW], cluster(NEW, masters=masters, agents=1), "a1", phase=Phase.PREINSTALL)
+    ids = [check.id.partition(">")[2] for check in plan(scope).checks if not check.is_own]
+    return made(scope, {**dict.fromkeys(ids, closed), **answers}).diagnosis[0]
+
+
+def test_without_a_key_the_first_stand_in_makes_it() -> None:
+    """The file that --key-file names would be nowhere yet."""
+    one, three = without_a_key({}), without_a_key({}, masters=3)
+    assert (one.cause, three.cause, three.count) == ("free-or-rejected", "free-or-rejected", 3)
+    first = "portcheck listen -s site.yaml --as m1 --write-key stand-in.key"
+    assert one.remedy == (
+        f"Start a stand-in there: {first}. Copy stand-in.key here, and check with --key-file stand-in.key. Or check "
+        "again when the product runs."
+    )
+    assert three.remedy == (
+        f"Start stand-ins there, the first on m1: {first}. Copy stand-in.key to the others and here, and start and "
+        "check with --key-file stand-in.key. Or check again when the product runs."
+    )
+
+
+def test_several_ports_that_are_taken_may_be_stand_ins_whose_key_was_forgotten() -> None:
+    hint = "If these are stand-ins (portcheck listen), give their key: --key-file."
+    many = without_a_key({"m1/ipv4/tcp/443": open_port, "m1/ipv4/tcp/5050": open_port})
+    assert (many.cause, many.count) == ("occupied", 2)
+    assert (many.remedy or "").endswith(f"on m1: ss -ltnp (Windows: netstat -abn). {hint}")
+    one = without_a_key({"m1/ipv4/tcp/443": open_port})
+    assert (one.cause, one.count) == ("occupied", 1)
+    assert "stand-ins" not in (one.remedy or "")
+
+
+def test_one_port_on_each_of_several_hosts_is_no_stand_in() -> None:
+    found = without_a_key({f"m{n}/ipv4/tcp/443": open_port for n in (1, 2, 3)}, masters=3)
+    assert (found.cause, found.count) == ("occupied", 3)
+    assert "stand-ins" not in (found.remedy or "")
+
+
+def test_who_is_known_to_have_several_ports_is_no_stand_in() -> None:
+    found = only(this_machine({"m1/own/tcp/5050": held_by(JAVA), "m1/own/tcp/8080": held_by(JAVA)}))
+    assert "stand-ins" not in (found.remedy or "")
+    unseen = Holder("0.0.0.0", uid=101)
+    found = only(this_machine({"m1/own/tcp/5050": held_by(unseen), "m1/own/tcp/8080": held_by(unseen)}))
+    assert "stand-ins" not in (found.remedy or ""), "our own stand-ins are told by their process"
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "a" * 253, "m1", "node-1.example", "10.0.0.1"])
+def test_a_command_says_the_name_of_a_host_if_listen_takes_it(name: str) -> None:
+    said = commands.listen(Selection(documents=("dcos-1.11",), roles=("master",)), name)
+    assert f" --as {name} " in said
+    assert is_machine_name(name)
+
+
+@pytest.mark.parametrize("name", ["a" * 254, "fd00::1", "-x", "m 1", "m\n1", "", "m1;reboot", "\u0661"])
+def test_a_command_has_no_name_that_listen_refuses(name: str) -> None:
+    assert " --as " not in commands.listen(Selection(documents=("dcos-1.11",), roles=("master",)), name)
+    assert not is_machine_name(name)
 
 
 def test_several_hosts_without_stand_ins_are_one_finding() -> None:

@@ -24,6 +24,7 @@ from portcheck.model import (
     Run,
     Scope,
     Selection,
+    Sight,
     Sweep,
     SweepKind,
     Vantage,
@@ -210,3 +211,27 @@ def test_nothing_is_sent_for_our_own_machine() -> None:
 
 def address_of(check: Check) -> str | None:
     return check.probe.address if check.probe is not None else None
+
+
+# -------------------------------------------------------------------------------------------- a run that is cut short
+
+
+def test_a_run_that_ends_before_the_tokens_are_asked_says_so() -> None:
+    """The foreign listener keeps the asker waiting until the deadline; of its stand-in nothing was heard by then."""
+    with bound(M1) as foreign:
+        scope = asked_for(f"{port_of(foreign)}/tcp")
+        selection = Selection(stand_ins=True, speed="fast", deadline_s=1.0)
+        run = execute(plan(scope), selection, timing=SHORT, seed=1, stand_in_key=KEY)
+        verdict = of_host(run, "m1")[f"{port_of(foreign)}/tcp"]
+    assert run.interrupted == "deadline"
+    assert (verdict.outcome, verdict.seen.sight) == (Outcome.INCONCLUSIVE, Sight.CUT_SHORT)
+
+
+def test_our_own_stand_in_is_known_before_anything_is_sent() -> None:
+    (port,) = free_ports(1)
+    with standing_in(Opening(Transport.UDP, port, ("0.0.0.0", "::"))), bound(M2) as silent:
+        scope = asked_for(f"{port}/udp,{port_of(silent)}/tcp", own=Own.ALSO)
+        selection = Selection(stand_ins=True, speed="fast", deadline_s=3.0)
+        run = execute(plan(scope), selection, timing=SHORT, seed=1, stand_in_key=KEY)
+    assert run.interrupted == "deadline"
+    assert own_checks(run)[f"{port}/udp"].outcome is Outcome.PASS

@@ -62,6 +62,13 @@ def test_an_unusable_variable_is_named_without_being_said(monkeypatch: pytest.Mo
     assert DIGITS not in str(error.value)
 
 
+def test_who_has_no_key_file_yet_is_told_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(PortcheckError, match=r"; make one with: portcheck listen … --write-key FILE$"):
+        key(str(tmp_path / "stand-in.key"))
+    with pytest.raises(PortcheckError, match=r"cannot read it: Is a directory$"):
+        key(str(tmp_path))
+
+
 @pytest.mark.parametrize("name", ["missing", ".", "a\0b"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(PortcheckError, match=r"^key file .*: cannot read it: "):

@@ -88,7 +88,7 @@ def started(*arguments: str, key: bytes | None = KEY, shell: str | None = None) 
     """A stand-in, which ends by itself in a minute whatever happens here.
 
     Args:
-        shell: a script that starts it, where "$LISTEN" stands for the command.
+        shell: a script that starts it, where "$LISTEN" stands for the command; in a session of its own, as a login is.
     """
     environment = {name: value for name, value in os.environ.items() if name != ENVIRONMENT}
     environment |= {ENVIRONMENT: key.hex()} if key is not None else {}
@@ -96,7 +96,9 @@ def started(*arguments: str, key: bytes | None = KEY, shell: str | None = None) 
     if shell is not None:
         command = ["sh", "-c", shell.replace("$LISTEN", shlex.join(command))]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=shell is not None
+    ) as process:
         try:
             yield Running(process)
         finally:
@@ -328,6 +330,13 @@ def test_a_killed_shell_leaves_nothing_behind(own: str) -> None:
         assert stand_in.line() == ""  # The pipe has no writer left.
 
 
+def test_who_is_killed_at_once_leaves_nothing_behind(own: str) -> None:
+    """The shell is gone before Python has read a line of ours."""
+    with started(*jsonl("-e", "5050/tcp", "--bind", own), shell="$LISTEN & kill -9 $$") as stand_in:
+        assert stand_in.until("end")[-1]["reason"] == "parent"
+        assert stand_in.line() == ""
+
+
 def test_it_outlives_who_started_it_when_asked(own: str) -> None:
     asked = jsonl("-e", "5050/tcp", "--bind", own, "--outlive-parent", "--ttl", "3s")
     with started(*asked, shell="$LISTEN; true") as stand_in:
@@ -384,7 +393,8 @@ BAD = {
     "--transport udp": "-e 5050/tcp is left out by --transport udp: write -e 5050/udp, or leave --transport out",
     "--as ../m1": '--as "../m1": write a name of letters, digits, dots, - and _',
     "--key-file k --write-key k": "--key-file takes a key and --write-key makes one: leave one of them out",
-    "--key-file no-such-file": "key file no-such-file: cannot read it: No such file or directory",
+    "--key-file no-such-file": "key file no-such-file: cannot read it: No such file or directory; make one with: "
+    "portcheck listen … --write-key FILE",
     "-e 1-65535/udp": "5050/tcp and 1-65535/udp: that takes 131,072 sockets, one for each port and address, and at "
     "most 4,096 are opened; name fewer ports, or fewer addresses with --bind",
 }
@@ -402,16 +412,37 @@ def test_what_has_no_ports_cannot_be_stood_in_for() -> None:
     assert done.err == "portcheck: nothing to stand in for: no TCP or UDP port is left of what you named\n"
 
 
+def test_without_ports_it_says_that_there_is_nothing_to_stand_in_for() -> None:
+    done = portcheck("listen")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        "portcheck: Nothing to stand in for: name a document (-d dcos-1.11; see `portcheck documents list`) "
+        "or ports (-e 22/tcp).\n"
+    )
+
+
 def test_a_host_that_the_site_does_not_have_is_said_with_those_that_it_has(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text("documents: [dcos-1.11]\nhosts:\n  m1: {address: 203.0.113.1, roles: [master]}\n", encoding="utf-8")
     done = portcheck("listen", "-s", str(site), "--as", "m2")
     assert (done.status, done.out) == (2, "")
-    assert done.err == f'portcheck: "m2" is not a host of {site}; known hosts: m1\n'
+    assert done.err == f'portcheck: --as "m2" is not a host of {site}; known hosts: m1\n'
     done = portcheck("listen", "-s", str(site))
     assert done.err.endswith(
-        f"has no address of {site}. Run portcheck on one of its hosts (m1), or say which of them it is\n"
+        f"has no address of {site}. Run portcheck on one of its hosts (m1), or say which of them it is: --as HOST\n"
     )
+
+
+OF_LISTEN = {
+    "": "Nothing to stand in for: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp).",
+    "-d dcos-1.11": "Say which role of dcos-1.11 this machine plays: -r ROLE (one of master, agent)",
+}
+
+
+@pytest.mark.parametrize("words", OF_LISTEN)
+def test_what_is_missing_is_said_of_stand_ins_and_this_machine(words: str) -> None:
+    done = portcheck("listen", *words.split())
+    assert (done.status, done.out, done.err) == (2, "", f"portcheck: {OF_LISTEN[words]}\n")
 
 
 # -------------------------------------------------------------------------------------- what is opened where

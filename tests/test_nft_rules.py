@@ -1,7 +1,8 @@
 """Rulesets as machines have them, and what becomes of a packet under them; tests/lab asks the kernel the same.
 
 tests/rulesets holds what nft 1.0.6 lists: of Debian's default, of chains as firewalld and docker make them, of
-iptables-nft, and of an allow list with everything in it that is understood. With the text beside the JSON: of ufw
+iptables-nft, of an allow list with everything in it that is understood, of sets that keep something for each element
+(kept), of a dormant table, and of a zone of connections. With the text beside the JSON: of ufw
 0.36.2 with some rules of a user's, and of a host with docker and the rules that Red Hat's distributions begin with.
 """
 
@@ -161,6 +162,21 @@ KNOWN: tuple[tuple[str, str, str | None, set[End]], ...] = (
     ("allowed", "7005/tcp", "fd00::1", ACCEPT),
     ("allowed", "7005/tcp", "2001:db8::1", DROP),
     ("allowed", "7006/udp", None, ACCEPT),
+    # A quota, a rate and a number of connections that each element has for itself.
+    *(("kept", f"{port}/tcp", "10.0.0.1", {End.ACCEPT, End.DROP}) for port in (21, 22, 23, 24, 27, 31)),
+    *(("kept", f"{port}/tcp", "10.0.0.2", DROP) for port in (21, 23, 27)),
+    ("kept", "25/tcp", "10.0.0.1", ACCEPT),
+    ("kept", "25/tcp", "10.0.0.2", DROP),
+    # An element that ends in an hour.
+    ("kept", "26/tcp", "10.0.0.1", {End.ACCEPT, End.DROP}),
+    # A rate; a rate again, behind a counter, which is all that nft 1.0.6 prints.
+    ("kept", "28/tcp", "10.0.0.1", {End.ACCEPT, End.DROP}),
+    ("kept", "29/tcp", "10.0.0.1", {End.ACCEPT, End.DROP}),
+    ("kept", "30/tcp", "10.0.0.1", DROP),
+    ("kept", "32/tcp", "10.0.0.1", ACCEPT),
+    ("kept", "33/tcp", "10.0.0.1", DROP),
+    ("dormant", "22/tcp", None, {End.ACCEPT, End.UNCLEAR}),
+    ("zone", "22/tcp", None, {End.ACCEPT, End.UNCLEAR}),
 )
 
 
@@ -347,12 +363,37 @@ def test_chains_of_nat_are_passed_over_without_connection_tracking() -> None:
     assert set(became(together(rules), "22/tcp")) == {End.ACCEPT, End.UNCLEAR}
 
 
-def test_a_dormant_table_does_nothing() -> None:
-    rules = listed([DROPPED])
-    rules[0]["table"]["flags"] = ["dormant"]
-    sleeping = together(rules)
-    assert sleeping.is_empty
-    assert sleeping.tables == ()
+# What nft 1.0.6 prints for `flags dormant`, and for `flags owner`: freed memory. Newer ones print the flag, or a list.
+@pytest.mark.parametrize("flags", ["inet", "filter", "Lester Gooch #5", "", "dormant", "owner", ["dormant"]])
+def test_a_table_that_may_be_dormant_is_not_known(flags: str | list[str]) -> None:
+    rules = listed([DROPPED], policy="accept")
+    rules[0]["table"]["flags"] = flags
+    found = became(together(rules), "22/tcp")
+    assert set(found) == {End.ACCEPT, End.UNCLEAR}
+    assert found[End.UNCLEAR] == "table inet t, chain c, rule handle 1, of a table that may be dormant"
+
+
+@pytest.mark.parametrize("flags", [["owner"], ["owner", "persist"]])
+def test_a_table_that_belongs_to_somebody_is_in_force(flags: list[str]) -> None:
+    rules = listed([DROPPED], policy="accept")
+    rules[0]["table"]["flags"] = flags
+    assert set(became(together(rules), "22/tcp")) == DROP
+
+
+def test_whatever_else_is_said_of_an_element_it_may_not_hold() -> None:
+    for said in ({"last": None}, {"expires": 5}, {"counter": {"packets": 0, "bytes": 0}}, {"tomorrow": 1}):
+        ports = [{"elem": {"val": 22, **said}}, {"elem": {"val": 23, "comment": "ssh"}}]
+        rules = chain(ESTABLISHED, [match(DPORT, {"set": ports}), ALLOWED])
+        assert set(became(rules, "22/tcp")) == {End.ACCEPT, End.DROP}
+        assert set(became(rules, "23/tcp")) == ACCEPT
+        assert set(became(rules, "24/tcp")) == DROP
+
+
+def test_everything_else_may_not_hold_either() -> None:
+    everything = {"elem": {"val": "*", "limit": {"rate": 1, "burst": 5, "per": "hour"}}}
+    data = {"set": [[1, DROPPED], [everything, {"reject": None}]]}
+    found = became(chain([{"vmap": {"key": DPORT, "data": data}}], policy="accept"), "2/tcp")
+    assert set(found) == {End.ACCEPT, End.REJECT}
 
 
 def test_names_are_printed_without_control_characters() -> None:

@@ -255,6 +255,14 @@ def test_nothing_is_said_of_a_connection_that_no_process_has_any_more(machine: M
 # ---------------------------------------------------------------------------------------------- the kernel's own
 
 
+def test_a_port_can_be_looked_up_without_being_bound(machine: Machine) -> None:
+    machine.proc.net(tcp=[line(LOOPBACK, 5050), line(TEN, 443, CONNECTED)])
+    asked = [probe("5050/tcp"), probe("443/tcp"), probe("53/udp")]
+    looked = look_at_own_ports(asked, (), str(machine.proc.folder), trial=False)
+    assert [seen(each) for each in looked.observations] == [HELD, FREE, FREE]
+    assert machine.bound == []
+
+
 def test_what_root_holds_while_its_stand_in_runs_may_be_the_stand_ins(machine: Machine) -> None:
     owner = os.stat(machine.proc.folder).st_uid
     machine.proc.net(tcp=[line(ANY, 5050, uid=owner), line(ANY, 443, uid=owner + 1)])

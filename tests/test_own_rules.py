@@ -77,7 +77,7 @@ def test_each_port_has_its_observation() -> None:
         ),
         (PortState.FILTERED, Reason.RULES_DROP, "table inet site, chain input, rule handle 21"),
     ]
-    assert seen.remarks == ("Packet filter of this machine: nftables (table inet site).",)
+    assert (seen.remarks, seen.facts) == ((), ("Packet filter of this machine: nftables (table inet site).",))
 
 
 def test_who_is_shut_out_is_named() -> None:
@@ -143,21 +143,21 @@ def test_rules_of_iptables_are_understood_by_their_text() -> None:
         (PortState.OPEN, Reason.RULES_ACCEPT, None),
         (PortState.FILTERED, Reason.RULES_DROP, "table ip filter, chain ufw-user-input, rule handle 113"),
     ]
-    assert seen.remarks == ("Packet filter of this machine: ufw, nftables (tables ip filter, ip6 filter).",)
+    assert seen.facts == ("Packet filter of this machine: ufw, nftables (tables ip filter, ip6 filter).",)
 
 
 def test_a_machine_without_rules_accepts() -> None:
     empty = json.dumps({"nftables": [{"metainfo": {"json_schema_version": 1}}]})
     seen = judged(probes("22/tcp"), {}, OURS, Listing(empty), NOTHING_ELSE)
     assert said(seen) == [(PortState.OPEN, Reason.RULES_ACCEPT, NO_RULES)]
-    assert seen.remarks == ()
+    assert (seen.remarks, seen.facts) == ((), ())
 
 
 def test_iptables_legacy_is_not_read_so_its_family_is_not_known() -> None:
     signs = Signs(has_nftables=True, legacy=("ip",))
     seen = look("debian", "22/tcp", signs=signs)
-    assert said(seen) == [(PortState.UNKNOWN, Reason.RULES_UNCLEAR, "not determined: rules of iptables-legacy")]
-    assert "iptables-legacy (portcheck cannot read its rules)" in seen.remarks[0]
+    assert said(seen) == [(PortState.UNKNOWN, Reason.RULES_UNCLEAR, "rules of iptables-legacy")]
+    assert "iptables-legacy (portcheck cannot read its rules)" in seen.facts[0]
     assert said(look("debian", "22/tcp", signs=signs, addresses=["fd00::8"])) == [
         (PortState.OPEN, Reason.RULES_ACCEPT, None)
     ]
@@ -212,8 +212,9 @@ def test_what_cannot_be_read_is_said_once(
 ) -> None:
     seen = judged(probes("22/tcp", "53/udp"), {}, OURS, listing, signs)
     assert [(state, reason) for state, reason, _ in said(seen)] == [expected] * 2
-    assert [remark in sentence for sentence in seen.remarks].count(True) == (1 if remark else 0)
-    assert all(sentence.endswith(".") for sentence in seen.remarks)
+    told = (*seen.remarks, *seen.facts)
+    assert [remark in sentence for sentence in told].count(True) == (1 if remark else 0)
+    assert all(sentence.endswith(".") for sentence in told)
 
 
 def test_the_detail_says_why_a_port_is_unclear() -> None:
@@ -224,8 +225,8 @@ def test_the_detail_says_why_a_port_is_unclear() -> None:
 def test_a_manager_is_named_even_where_its_rules_cannot_be_read() -> None:
     signs = Signs(has_nftables=True, managers=("firewalld", "ufw"))
     seen = judged(probes("22/tcp"), {}, OURS, Listing(None, Trouble.NOT_PERMITTED), signs)
-    assert seen.remarks[0] == "Packet filter of this machine: firewalld, ufw."
-    assert len(seen.remarks) == 2
+    assert seen.facts == ("Packet filter of this machine: firewalld, ufw.",)
+    assert len(seen.remarks) == 1
 
 
 # --------------------------------------------------------------------------------------------- the program nft
@@ -294,7 +295,7 @@ def test_nobody_is_asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("nft was started")
 
     monkeypatch.setattr(own_rules, "list_ruleset", started)
-    assert look_at_own_rules((), {}, ()) == OwnRulesSeen((), ())
+    assert look_at_own_rules((), {}, ()) == OwnRulesSeen((), (), ())
 
 
 # ------------------------------------------------------------------------------------------------- signs

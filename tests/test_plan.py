@@ -31,6 +31,7 @@ from portcheck.model import (
     Listen,
     NamedPorts,
     NotPlanned,
+    Own,
     Phase,
     Plan,
     Scope,
@@ -264,6 +265,30 @@ def test_a_claimed_role_does_not_make_this_machine_a_target_of_itself() -> None:
     doc = document(row("5050/tcp", "agent", "agent"))
     hosts = (host("a1", "10.0.0.11", roles=["doc:agent"], is_self=True), host("a2", "10.0.0.12", roles=["doc:agent"]))
     assert {c.host for c in plan(site([doc], hosts, claimed("doc:agent"))).checks} == {"a2"}
+
+
+def test_that_the_own_ports_of_this_machine_were_looked_at_is_said_where_its_paths_were_not() -> None:
+    doc = document(row("5050/tcp", "agent master", "agent"), row("7070/tcp", LOCALHOST, "agent"))
+    hosts = tuple(host(f"a{n}", f"10.0.0.1{n}", roles=["doc:agent"]) for n in (1, 2))
+
+    def said(scope: Scope) -> list[tuple[int, str]]:
+        return gaps(plan(scope), Gap.ITSELF)
+
+    ((_, probed_elsewhere),) = said(site([doc], hosts, "a1", phase=Phase.PREINSTALL))
+    assert "check it from another" in probed_elsewhere  # nothing was looked at
+    ((flows, looked),) = said(site([doc], hosts, "a1", phase=Phase.PREINSTALL, own=Own.ALSO))
+    assert (flows, looked) == (1, "a1, whose own ports were looked at: the paths to it are for another host to check")
+
+
+def test_that_a_claimed_role_leaves_out_the_own_ports_of_this_machine_is_said() -> None:
+    doc = document(row("5050/tcp", "agent", "master"), row("7070/tcp", LOCALHOST, "master"))
+    here, other = host("m1", "10.0.0.1", roles=["doc:master"]), host("m2", "10.0.0.2", roles=["doc:master"])
+    hosts = (replace(here, is_self=True), other)
+    scope = site([doc], hosts, claimed("doc:agent"), phase=Phase.PREINSTALL, own=Own.ALSO)
+    said = gaps(plan(scope), Gap.ITSELF)
+    assert (3, "the own ports of m1 were not looked at: say that this machine is it (--from m1)") in said  # two free
+    assert len(said) == 2
+    assert len(gaps(plan(replace(scope, own=Own.NOTHING)), Gap.ITSELF)) == 1
 
 
 def test_several_addresses_of_one_family_are_told_apart_and_families_are_separate_flows() -> None:

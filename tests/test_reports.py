@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from portcheck import commands
 from portcheck.engine import probe as engine_words
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Word
@@ -31,22 +32,27 @@ from portcheck.model import (
     Level,
     NamedPorts,
     Outcome,
+    Own,
     Phase,
     Run,
     Scope,
     Sweep,
     SweepKind,
 )
+from portcheck.plan import plan
 from portcheck.ports import parse_ports
-from portcheck.reports import document_text, plan_text, run_json, terminal
+from portcheck.reports import document_text, how_sure, plan_text, run_json, terminal
 from portcheck.reports.explanation import find_swept
 from tests.made_runs import (
+    NEW,
     SCENARIOS,
     SERVICES,
+    Answer,
     Answered,
     a_sweep,
     before_the_install,
     closed,
+    echoed_by,
     five_faults,
     free,
     local_taken,
@@ -115,12 +121,18 @@ def test_there_is_no_golden_file_without_a_run() -> None:
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SCENARIOS)
 
 
+COMMANDS = ("portcheck listen -", "portcheck check --local", "sysctl -w net.", "sysctl net.")
+"""How the lines begin that are there to be copied."""
+
+
 @pytest.mark.parametrize("width", [40, 80, 110])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_line_is_wider_than_the_window_or_ends_in_blanks(name: str, width: int) -> None:
     text = terminal.render(SCENARIOS[name](), width)
     assert ESCAPE not in text
-    assert [line for line in text.splitlines() if len(line) > width or line != line.rstrip()] == []
+    lines = text.splitlines()
+    assert [line for line in lines if len(line) > width and not line.lstrip().startswith(COMMANDS)] == []
+    assert [line for line in lines if line != line.rstrip()] == []
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
 
@@ -143,6 +155,41 @@ def test_the_command_that_explains_can_be_copied_from_a_narrow_window() -> None:
     text = terminal.render(five_faults(), 40, saved_as="/var/lib/port check/it's mine.json")
     command = text.partition("Explain one:\n")[2].replace(" \\\n", " ").split()
     assert " ".join(command) == ("portcheck explain 'a1>m1/ipv4/tcp/5050' '/var/lib/port check/it'\"'\"'s mine.json'")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("scenario", [before_the_install, local_taken, stand_ins_broken])
+def test_long_commands_have_lines_of_their_own_that_are_never_broken(scenario: Callable[[], Run], width: int) -> None:
+    run = scenario()
+    remedies = [*(d.remedy for d in run.diagnosis if d.remedy is not None), *how_sure.before_install(run)]
+    said = [piece for remedy in remedies for is_command, piece in commands.pieces(remedy) if is_command]
+    lines = [line.strip() for line in terminal.render(run, width).splitlines()]
+    assert said
+    assert all(command.startswith(COMMANDS) for command in said)
+    assert [command for command in said if command not in lines] == []
+
+
+PIECES: tuple[tuple[str, list[str]], ...] = (
+    ("Allow it.", ["Allow it."]),
+    ("", []),
+    ("-> On m3: portcheck listen -s site.yaml --as m3 --key-file stand-in.key", ["-> On m3:", "!"]),
+    ("Start it: portcheck listen -d 'a b' --key-file stand-in.key. Or wait.", ["Start it:", "!", "Or wait."]),
+    ("On m1: portcheck listen -r 'it'\"'\"'s' --write-key k; copy k here.", ["On m1:", "!", "copy k here."]),
+    ("Look: portcheck check --local", ["Look:", "!"]),
+    ("If these are stand-ins (portcheck listen), say so.", ["If these are stand-ins (portcheck listen), say so."]),
+    ("Open ' portcheck listen -s 'a", ["Open ' portcheck listen -s 'a"]),
+    (
+        'Reserve it: sysctl -w net.x="1-2,$(sysctl -n net.x)" and, to keep it, sysctl net.x > /etc/x.conf.',
+        ["Reserve it:", "!", "and, to keep it,", "!"],
+    ),
+)
+
+
+@pytest.mark.parametrize(("text", "expected"), PIECES, ids=[text[:30] for text, _ in PIECES])
+def test_a_text_is_cut_at_its_commands(text: str, expected: list[str]) -> None:
+    pieces = list(commands.pieces(text))
+    assert ["!" if is_command else piece for is_command, piece in pieces] == expected
+    assert all(piece in text and not piece.endswith((".", ";", ",")) for is_command, piece in pieces if is_command)
 
 
 # ---------------------------------------------------------------------------------------------- hostile text
@@ -169,7 +216,7 @@ def with_texts(value: Any, text: str) -> Any:
 FREE_TEXTS = frozenset(
     {"answer", "host", "because", "detail", "doubt", "headline", "lines", "machine", "named_for", "notices"}
     | {"reason_text", "remedy", "services", "text", "title", "waived", "warnings", "role", "responder", "sentence"}
-    | {"section", "row"}
+    | {"section", "row", "facts"}
 )
 
 
@@ -527,11 +574,22 @@ def first_lines(run: Run) -> str:
 
 
 def test_without_stand_ins_the_report_says_how_to_become_certain() -> None:
-    said = first_lines(before_the_install())
+    (said,) = how_sure.before_install(before_the_install())
     assert said == (
         "17 passes are weak: a firewall that resets connections looks like a port that is free. To be certain, run on "
-        "each host, as on m1: portcheck listen -s site.yaml --as m1 --key-file stand-in.key; then this check with "
-        "--key-file stand-in.key."
+        "m1: portcheck listen -s site.yaml --as m1 --write-key stand-in.key. Copy stand-in.key to the others and here; "
+        "start theirs alike, each with its own name and --key-file stand-in.key; then this check with --key-file "
+        "stand-in.key."
+    )
+
+
+def test_the_way_to_certainty_with_one_host_copies_the_key_here_alone() -> None:
+    scope = site([NEW], cluster(NEW, masters=1, agents=1), "a1", phase=Phase.PREINSTALL, sweep=Sweep(SweepKind.NONE))
+    ids = [check.id.partition(">")[2] for check in plan(scope).checks]
+    (said,) = how_sure.before_install(made(scope, dict.fromkeys(ids, closed)))
+    assert said.endswith(
+        "To be certain, run on m1: portcheck listen -s site.yaml --as m1 --write-key stand-in.key. Copy stand-in.key "
+        "here; then this check with --key-file stand-in.key."
     )
 
 
@@ -558,12 +616,55 @@ def test_a_run_about_this_machine_says_so_and_that_nothing_was_sent() -> None:
     assert lines[3].startswith("OK  All 7 ports that master needs are free, so are 5 of the ports 49152-65535")
 
 
+def not_known(why: str | None) -> Answer:
+    return own(engine_words.PortState.UNKNOWN, engine_words.Reason.RULES_UNCLEAR, why)
+
+
 def test_what_this_machine_does_not_tell_of_itself_is_not_left_out() -> None:
-    unclear = own(engine_words.PortState.UNKNOWN, engine_words.Reason.RULES_UNCLEAR)
-    before = terminal.render(this_machine({"m1/rules/tcp/443": unclear}), 200)
-    assert "  - Not determined of this machine itself: 443/tcp on m1\n" in before
+    packet, legacy = "depends on the packet: chain i, rule handle 2", "rules of iptables-legacy"
+    unclear = {"m1/rules/tcp/443": not_known(packet), "m1/rules/tcp/2181": not_known(packet)}
+    before = terminal.render(this_machine({**unclear, "m1/rules/tcp/5050": not_known(legacy)}), 200)
+    lets_in = "  - Whether the packet filter of this machine lets in"
+    assert f"{lets_in} 443, 2181/tcp on m1 was not determined ({packet})\n" in before
+    assert f"{lets_in} 5050/tcp on m1 was not determined ({legacy})\n" in before
+    assert before.count(lets_in) == 2
     after = terminal.render(this_machine({"m1/own/tcp/8888": free}, phase=Phase.INSTALLED), 200)
     assert "  - For localhost only, and nothing listens: 8888/tcp on m1\n" in after
+
+
+def test_where_nothing_is_known_of_the_packet_filter_its_ports_are_not_listed() -> None:
+    checks = [check.id.partition(">")[2] for check in local_well().plan.checks if check.expect is Expect.LET_IN]
+    text = terminal.render(this_machine(dict.fromkeys(checks, not_known("not Linux"))), 200)
+    assert len(checks) > 1
+    assert text.partition("Also seen\n")[2] == (
+        "  - Whether the packet filter of this machine lets in what others have to reach was not determined "
+        "(not Linux)\n"
+    )
+
+
+def test_whether_a_local_service_listens_for_others_too_may_be_unknown() -> None:
+    perhaps = own(engine_words.PortState.UNKNOWN, engine_words.Reason.LOCAL_ERROR, "EMFILE")
+    text = terminal.render(this_machine({"m1/own/tcp/8888": perhaps}, phase=Phase.INSTALLED), 200)
+    assert "  - Whether it listens for localhost only was not determined: 8888/tcp on m1 (EMFILE)\n" in text
+
+
+def test_what_is_no_reason_to_warn_is_told_among_what_was_seen() -> None:
+    fact = "Packet filter of this machine: nftables (table inet site)."
+    run = replace(local_well(), facts=(fact,))
+    text = terminal.render(run, 200)
+    assert "Warnings" not in text
+    assert text.partition("Also seen\n")[2] == f"  - {fact}\n"
+    assert run_json.as_json(run)["facts"] == [fact]
+
+
+def test_two_names_of_one_machine_are_told_where_one_stand_in_answers_as_both() -> None:
+    twice = {check.id.partition(">")[2]: echoed_by("m1", stated=False) for check in stand_ins_well().plan.checks}
+    scope = stand_ins_well().plan.scope
+    m1, m2, *others = scope.hosts
+    same = replace(scope, hosts=(m1, replace(m2, addresses=m1.addresses), *others))
+    text = terminal.render(made(same, {name: told for name, told in twice.items() if name[:2] in ("m1", "m2")}), 200)
+    assert "  - The same machine, for one stand-in answered as all of them: m1, m2\n" in text
+    assert "The same machine" not in terminal.render(stand_ins_well(), 200)
 
 
 def test_the_json_has_tokens_holders_ranges_and_stand_ins() -> None:
@@ -593,3 +694,40 @@ def test_what_processes_and_stand_ins_are_called_is_shown_and_never_obeyed(
 
 if __name__ == "__main__":
     write_golden_files()
+
+
+# ----------------------------------------------------------------------------------------- a plan of this machine
+
+
+def planned_text(scope: Scope) -> str:
+    return plan_text.render(plan(scope), "nothing", 500)
+
+
+def test_every_expectation_has_its_words_in_a_plan() -> None:
+    assert set(plan_text.EXPECT_WORDS) == set(Expect)
+
+
+def test_a_plan_of_this_machine_alone_says_what_is_looked_at() -> None:
+    text = planned_text(this_machine({}).plan.scope)
+    assert text.splitlines()[1] == "Nothing is sent: this is about the machine itself."
+    assert "\nthis machine (m1, master), nothing is sent for it\n" in text
+    assert "\n  must be free: 443, 2181, 5050, 8080, 8888, 40000, 49152, " in text
+    assert "\n  must be let in by its packet filter: 443, 2181, 5050, " in text
+    assert "no address" not in text
+    assert "must listen on localhost only: 8888/tcp" in planned_text(
+        replace(this_machine({}).plan.scope, phase=Phase.INSTALLED)
+    )
+
+
+def test_a_plan_of_a_site_tells_this_machine_from_what_is_sent() -> None:
+    scope = site([NEW], cluster(NEW, masters=2, agents=1), "m1", phase=Phase.PREINSTALL, own=Own.ALSO)
+    text = planned_text(scope)
+    assert "\nthis machine (m1, master), nothing is sent for it\n" in text
+    assert "\nm2 (10.0.0.2, master)\n" in text
+    assert "  must be reachable: " in text.partition("\nm2 (")[2]
+
+
+def test_a_plan_for_another_machine_does_not_call_it_this_one() -> None:
+    scope = site([NEW], cluster(NEW, masters=2, agents=1), "m1", phase=Phase.PREINSTALL, own=Own.ALSO)
+    elsewhere = replace(scope, vantage=replace(scope.vantage, machine=""))
+    assert "\nm1 itself (master), nothing is sent for it\n" in planned_text(elsewhere)

@@ -63,6 +63,12 @@ def test_a_range_is_a_few_ports_of_it() -> None:
     assert {8000, 9000} <= set(drawn)
 
 
+def test_what_is_recommended_stays_recommended() -> None:
+    rows = (row("7777/tcp", "any", "master", level=Level.RECOMMENDED), row("7778/tcp", "any", "master"))
+    found = own(site([document(*rows)], SITE, "m1", phase=Phase.PREINSTALL, own=Own.ALSO))
+    assert {check.port: check.level for check in found.values()} == {7777: Level.RECOMMENDED, 7778: Level.REQUIRED}
+
+
 def test_ports_of_the_command_line_are_opened_as_well() -> None:
     extra = tuple(NamedPorts(ports, "web") for ports in parse_ports("7070,8443/tcp,icmp"))
     ports = of(before("a1", extra=extra))
@@ -112,6 +118,15 @@ def test_the_kernel_is_asked_in_place_of_the_loopback_address() -> None:
 def test_once_installed_what_is_for_localhost_has_to_listen_there_alone() -> None:
     checks = own(before("m1", phase=Phase.INSTALLED))
     assert {(check.id, check.expect) for check in checks.values()} == {("m1>m1/own/tcp/7070", Expect.LOOPBACK_ONLY)}
+
+
+def test_once_installed_what_was_there_before_counts_as_well() -> None:
+    rows = (
+        row("7779/tcp", "localhost", "master", present_before_install=True),
+        row("7900-7990/tcp", "localhost", "master", listen=Listen.SOME),
+    )
+    found = own(site([document(*rows)], SITE, "m1", own=Own.ALSO))
+    assert {check.port for check in found.values()} == {7779}
 
 
 def test_nothing_is_looked_at_of_a_machine_that_is_not_in_the_site() -> None:

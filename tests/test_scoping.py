@@ -26,6 +26,7 @@ from portcheck.model import (
     Scope,
     Selection,
     SweepKind,
+    Vantage,
 )
 from portcheck.plan import plan
 from portcheck.ports import parse_ports
@@ -718,6 +719,95 @@ def test_several_addresses_of_ours_need_a_word(tmp_path: Path, machine: Machine)
     assert scope(site=site_file(tmp_path), source="m1").vantage.sources == {Family.IPV4: "10.0.0.1"}
 
 
+def refused(site: str | None, *, standing_in: bool = False, **asked: Any) -> str:
+    with pytest.raises(PortcheckError) as caught:
+        own_scope(site, standing_in=standing_in, **asked)
+    return str(caught.value)
+
+
+def own_scope(site: str | None, *, standing_in: bool = False, **asked: Any) -> Scope:
+    given: dict[str, Any] = {name: tuple(value.split()) if name in LISTS else value for name, value in asked.items()}
+    selection = replace(DEFAULTS, site=site, local=True, **given)
+    return scope_of(selection, Phase.PREINSTALL, standing_in=standing_in)
+
+
+@pytest.mark.parametrize(("standing_in", "option"), [(False, "--from"), (True, "--as")])
+def test_who_we_are_in_a_site_is_asked_for_by_the_option_that_there_is(
+    standing_in: bool, option: str, tmp_path: Path, machine: Machine
+) -> None:
+    site = site_file(tmp_path)
+    assert refused(site, standing_in=standing_in) == (
+        f"This machine (testbox) has no address of {site}. Run portcheck on one of its hosts (m1, m2, a1), or say "
+        f"which of them it is: {option} HOST"
+    )
+    assert refused(site, standing_in=standing_in, source="agent") == (
+        f'{option} "agent" is a role, and no host of {site}: say which host this machine is; known hosts: m1, m2, a1'
+    )
+    assert refused(site, standing_in=standing_in, source="m9") == (
+        f'{option} "m9" is not a host of {site}; known hosts: m1, m2, a1'
+    )
+    assert refused(site, standing_in=standing_in, source="t1") == (
+        f"{option} t1: {site} has it under external:, so it exists already, and none of its ports has to be free"
+    )
+    machine.own = {"10.0.0.1", "10.0.0.11"}
+    said = refused(site, standing_in=standing_in)
+    assert said.endswith(f"is several hosts of {site} (m1, a1): say which with {option}.")
+
+
+def test_a_host_behind_a_translation_may_be_named_and_that_is_said(tmp_path: Path, machine: Machine) -> None:
+    machine.own = {"192.168.0.7"}
+    found = own_scope(site_file(tmp_path), source="m1")
+    assert found.vantage == Vantage("m1", frozenset({"dcos-1.11:master"}), "m1", {}, "testbox")
+    (host,) = found.hosts
+    assert (host.name, host.addresses) == ("m1", ()), "what its packet filter sees is not the address outside"
+    assert [entry.text for entry in found.left_out if entry.gap is Gap.ITSELF] == [
+        "This machine (testbox) has none of the addresses of m1 (10.0.0.1), and is looked at as m1 all the same"
+    ]
+    machine.own = {"10.0.0.1"}
+    found = own_scope(site_file(tmp_path), source="m1")
+    assert [a.ip for a in found.hosts[0].addresses] == ["10.0.0.1"]
+    assert found.left_out == ()
+
+
+def test_a_check_of_paths_still_needs_the_address(tmp_path: Path) -> None:
+    with pytest.raises(PortcheckError, match="has none of its addresses"):
+        scope(site=site_file(tmp_path), source="m1")
+
+
+ONLY_WITH_PORTS = {
+    "a protocol": ({"expects": "gre"}, "-e gre"),
+    "two of them": ({"expects": "gre icmp"}, "-e gre -e icmp"),
+    "transports": ({"documents": "dcos-1.11", "roles": "master", "transports": "icmp gre"}, "--transport icmp"),
+}
+
+
+@pytest.mark.parametrize(("asked", "what"), ONLY_WITH_PORTS.values(), ids=ONLY_WITH_PORTS)
+def test_what_has_no_ports_cannot_be_looked_at_on_this_machine(asked: dict[str, Any], what: str) -> None:
+    said = refused(None, **asked)
+    assert said.startswith(what)
+    assert said.endswith(": only TCP and UDP ports can be looked at on this machine")
+
+
+def test_of_a_site_as_well_only_ports_can_be_looked_at(tmp_path: Path, machine: Machine) -> None:
+    machine.own = {"10.0.0.1"}
+    assert refused(site_file(tmp_path), transports="icmp").startswith("--transport icmp: only TCP and UDP ports ")
+
+
+def test_what_is_left_out_beside_ports_is_said() -> None:
+    found = own_scope(None, expects="gre 22/tcp")
+    assert [entry.text for entry in found.left_out] == [
+        "-e gre is left out: only TCP and UDP ports can be looked at on this machine"
+    ]
+    assert own_scope(None, expects="22/tcp").left_out == ()
+
+
+def test_a_name_for_this_machine_that_is_none_is_refused() -> None:
+    assert refused(None, source="../x", expects="22/tcp") == (
+        '--from "../x": write a name of letters, digits, dots, - and _'
+    )
+    assert own_scope(None, source="a" * 200, expects="22/tcp").vantage.name == "a" * 200
+
+
 def test_a_server_of_others_is_not_taken_for_where_we_stand(tmp_path: Path, machine: Machine) -> None:
     machine.own = {"10.0.0.53"}
     with pytest.raises(PortcheckError, match="has no address of"):
@@ -806,3 +896,10 @@ def test_a_broadcast_address_in_a_site_file_is_said_to_be_one(machine: Machine, 
         (),
         "10.0.0.255: the broadcast address of a network, no address of one host",
     )
+
+
+def test_ports_of_the_command_line_are_for_others_and_not_for_localhost_alone() -> None:
+    selection = replace(DEFAULTS, local=True, expects=("22/tcp",))
+    with pytest.raises(PortcheckError, match="-e names what others reach"):
+        scope_of(selection, Phase.INSTALLED)
+    assert scope_of(selection, Phase.PREINSTALL).hosts

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from portcheck.engine.stand_in_answers import Answers, Peers
 from portcheck.engine.stand_in_connections import Connections
 from portcheck.engine.stand_in_datagrams import Datagrams
 from portcheck.engine.stand_in_filter import drop_garbage, let_everything_in
+from portcheck.engine.stand_in_places import Places
 from portcheck.engine.stand_in_visitors import Came, Visitors
 from tests.attacked import MOST_MB, ask, attacked, flood, heard_by, hold
 from tests.loopback import observe
@@ -94,8 +96,8 @@ def request(transport: Transport = TCP, port: int = 1, key: bytes = KEY, run: by
     return token.request(key, run, os.urandom(token.NONCE_BYTES), transport, port)
 
 
-def page_request(page: int, run: bytes = RUN) -> bytes:
-    return token.page_request(KEY, run, os.urandom(token.NONCE_BYTES), page)
+def page_request(page: int, run: bytes = RUN, age_s: float = 60.0) -> bytes:
+    return token.page_request(KEY, run, os.urandom(token.NONCE_BYTES), page, age_s)
 
 
 def echoed(sock: socket.socket, sent: bytes) -> Echo | None:
@@ -150,9 +152,12 @@ def test_a_stand_in_on_all_addresses_answers_from_the_one_that_was_asked(transpo
     assert echo.address == asked
 
 
-def answering(most_runs: int = 2, most_heard: int = 3, visitors: Visitors | None = None) -> Answers:
+def answering(
+    heard: Places | None = None, connected: Places | None = None, visitors: Visitors | None = None
+) -> Answers:
     visitors = visitors or Visitors(lambda came: None, 10)
-    answers = Answers(KEY, "0" * 16, "m1", False, Peers(()), visitors, most_runs, most_heard)
+    heard, connected = heard or Places(2, 3, 6), connected or Places(2, 3, 6)
+    answers = Answers(KEY, "0" * 16, "m1", False, Peers(()), visitors, heard, connected, HalfOpen("no such folder"))
     answers.ports = [StandInPort(TCP, port, "0.0.0.0", Standing.LISTENING) for port in (80, 443)]
     return answers
 
@@ -577,19 +582,25 @@ def hear(answers: Answers, run: bytes, port: int, transport: Transport = UDP, ad
     assert answers.answer(sent, transport, address, port, IPV4, 4711) is not None
 
 
-def page_of(answers: Answers, page: int, run: bytes = RUN) -> tuple[int, int, bytes] | None:
-    sent = page_request(page, run)
-    received = answers.answer(sent, TCP, IPV4, 80, IPV4, 4711)
+def page_of(
+    answers: Answers, page: int, run: bytes = RUN, peer: str = IPV4, age_s: float = 60.0
+) -> tuple[int, int, bytes] | None:
+    sent = page_request(page, run, age_s)
+    received = answers.answer(sent, TCP, IPV4, 80, peer, 4711)
     return None if received is None else token.read_page(KEY, sent, received)
 
 
-def heard_of(answers: Answers, run: bytes) -> list[int]:
-    """Ports of a report that is one page long."""
-    page = page_of(answers, 0, run)
+def report_of(answers: Answers, run: bytes = RUN, peer: str = IPV4, age_s: float = 60.0) -> StandInReport:
+    """A report that is one page long."""
+    page = page_of(answers, 0, run, peer, age_s)
     assert page is not None
     report = token.joined([page[2]])
     assert report is not None
-    return [port for _, port, _ in report.heard]
+    return report
+
+
+def heard_of(answers: Answers, run: bytes) -> list[int]:
+    return [port for _, port, _ in report_of(answers, run).heard]
 
 
 def test_a_report_is_read_in_pages_over_one_connection_after_the_echo() -> None:
@@ -601,7 +612,7 @@ def test_a_report_is_read_in_pages_over_one_connection_after_the_echo() -> None:
     assert report is not None
     assert (report.stack, report.name, report.is_stated) == (stack_id(), "m1", True)
     assert set(report.ports) == set(opened)
-    assert report.heard == ((TCP, opened[0].port, many[0]),)
+    assert report.heard == report.reached == ((TCP, opened[0].port, many[0]),)
 
 
 def test_a_report_can_be_read_over_udp() -> None:
@@ -629,9 +640,41 @@ def test_a_later_reading_has_what_was_heard_since() -> None:
 
 
 def test_a_connection_that_never_came_about_was_heard_of_by_who_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = {IPV4: [("10.0.0.1", 5050)], "10.0.0.9": [("10.0.0.1", 443)]}
-    monkeypatch.setattr(HalfOpen, "by", lambda self, peer: tried[peer])
+    tried = {(IPV4, 60.0): [("10.0.0.1", 5050)], ("10.0.0.9", 60.0): [("10.0.0.1", 443)]}
+    monkeypatch.setattr(HalfOpen, "by", lambda self, *peer_and_age: tried[peer_and_age])
     assert heard_of(answering(), RUN) == [5050]
+
+
+def test_a_connection_over_which_nothing_was_said_is_told_to_who_made_it() -> None:
+    """A firewall lets the handshake pass and stops what is sent: not somebody else who accepts."""
+    stand_in = StandIn(KEY, "m1")
+    both = Opening(TCP, 0, (IPV4,)), Opening(TCP, 0, ("127.0.0.2",))
+    with (
+        serving(stand_in, *both) as (here, there),
+        connected(TCP, there.address, there.port),
+        connected(TCP, here.address, here.port, "127.0.0.3"),
+        connected(TCP, here.address, here.port) as asking,
+        connected(TCP, here.address, here.port, "127.0.0.3") as other,
+    ):
+        ours, theirs = report_over(asking), report_over(other)
+    assert ours is not None
+    assert theirs is not None
+    assert ours.heard == ()
+    assert set(ours.reached) == {(TCP, here.port, IPV4), (TCP, there.port, "127.0.0.2")}
+    assert theirs.reached == ((TCP, here.port, IPV4),)
+
+
+def test_what_connected_before_the_run_began_is_not_told() -> None:
+    clock = SimpleNamespace(now_s=0.0)
+    answers = answering(connected=Places(2, 3, 6, lambda: clock.now_s))
+    answers.connected(IPV4, 80, "10.0.0.1")
+    clock.now_s = 10.0
+    answers.connected(IPV4, 443, "10.0.0.1")
+    clock.now_s = 20.0
+    assert [port for _, port, _ in report_of(answers, age_s=15.0).reached] == [443]
+    assert [port for _, port, _ in report_of(answers, age_s=20.0).reached] == [80, 443]
+    answers.connected(IPV4, 80, "10.0.0.1")
+    assert [port for _, port, _ in report_of(answers, age_s=5.0).reached] == [80]
 
 
 def test_all_pages_of_a_reading_are_of_one_report() -> None:
@@ -649,8 +692,87 @@ def test_all_pages_of_a_reading_are_of_one_report() -> None:
     assert report.heard == ()
 
 
+def test_a_recorded_request_makes_no_report_anew() -> None:
+    """Who sends it from elsewhere gets nothing, and who reads in earnest is not disturbed."""
+    answers = answering()
+    recorded = page_request(0)
+
+    def said(peer: str) -> StandInReport | None:
+        received = answers.answer(recorded, UDP, IPV4, 80, peer, 4711)
+        page = token.read_page(KEY, recorded, received or b"")
+        return token.joined([page[2]]) if page is not None else None
+
+    first = said(IPV4)
+    assert first is not None
+    hear(answers, RUN, 80)
+    assert said(IPV4) == first
+    assert said("10.0.0.9") is None
+    assert heard_of(answers, RUN) == [80]
+
+
+def read_in_turns(answers: Answers, readers: Sequence[tuple[bytes, str]]) -> list[StandInReport | None]:
+    """Reports of several pages: a page for each run and peer, then another one for each."""
+    pieces: dict[tuple[bytes, str], list[bytes]] = {reader: [] for reader in readers}
+    of = dict.fromkeys(readers, 2)
+    while any(len(pieces[reader]) < of[reader] for reader in readers):
+        for reader in readers:
+            if len(pieces[reader]) < of[reader]:
+                got = page_of(answers, len(pieces[reader]), *reader)
+                assert got is not None
+                of[reader] = got[1]
+                pieces[reader].append(got[2])
+    assert min(of.values()) > 1
+    return [token.joined(pieces[reader]) for reader in readers]
+
+
+def of_several_pages(heard: Places | None = None) -> Answers:
+    answers = answering(heard=heard)
+    answers.ports = [StandInPort(TCP, port, os.urandom(12).hex(), Standing.LISTENING) for port in range(1, 200)]
+    return answers
+
+
+def test_each_of_many_checks_at_once_reads_all_pages_of_its_own_report() -> None:
+    limits = Limits()
+    answers = of_several_pages(Places(limits.runs, limits.places, limits.places_in_all))
+    readers = [(b"run %04d" % number, f"10.0.0.{number}") for number in range(1, 101)]
+    for number, (run, _) in enumerate(readers):
+        hear(answers, run, 1 + number)
+    reports = read_in_turns(answers, readers)
+    assert [report and report.heard for report in reports] == [((UDP, 1 + number, IPV4),) for number in range(100)]
+
+
+def test_two_addresses_of_one_check_read_at_once() -> None:
+    answers = of_several_pages()
+    answers.connected(IPV4, 80, "10.0.0.1")
+    reports = read_in_turns(answers, [(RUN, IPV4), (RUN, IPV6)])
+    assert [report and report.reached for report in reports] == [((TCP, 80, "10.0.0.1"),), ()]
+
+
+def test_a_whole_stand_in_remembers_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is bounded at its bound, beside 37 MB under the worst attack (tests/bench/stand_in.py)."""
+    limits = Limits()
+    monkeypatch.setattr(token, "pages", lambda report: [os.urandom(1000) for _ in range(500)])
+    tracemalloc.start()
+    try:
+        everything = []
+        for owners in (limits.runs, limits.visitors):
+            places = Places(owners, limits.places, limits.places_in_all)
+            each = limits.places_in_all // owners + 1
+            for number in range(owners):
+                for port in range(each):
+                    places.note(f"10.0.{number}", TCP, 1000 + number + port * 7, f"10.1.1.{port}")
+            everything.append(places)
+        answers = answering(heard=everything[0], connected=everything[1])
+        for number in range(20):
+            assert page_of(answers, 0, b"run %04d" % number) is not None
+        now, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert now < 14e6
+
+
 def test_what_is_remembered_of_runs_is_bounded() -> None:
-    answers = answering(most_runs=2, most_heard=3)
+    answers = answering(heard=Places(2, 3, 6))
     for port in range(1, 6):
         hear(answers, RUN, port)
     assert heard_of(answers, RUN) == [1, 2, 3]
@@ -659,6 +781,16 @@ def test_what_is_remembered_of_runs_is_bounded() -> None:
     hear(answers, b"third  3", 1)
     assert heard_of(answers, RUN) == [1, 2, 3], "the run that was heard of last is kept"
     assert heard_of(answers, b"second 2") == []
+
+
+def test_so_is_what_is_remembered_of_all_of_them() -> None:
+    places = Places(10, 3, 6)
+    for owner in ("a", "b", "c"):
+        for port in (1, 2):
+            places.note(owner, TCP, port, IPV4)
+    assert places.of("a") == [(TCP, 1, IPV4), (TCP, 2, IPV4)]
+    places.note("c", TCP, 3, IPV4)
+    assert [len(places.of(owner)) for owner in ("a", "b", "c")] == [2, 0, 3], "who was asked for least gives way"
 
 
 # ------------------------------------------------------------------------------------------------------ who came
@@ -868,10 +1000,8 @@ def test_without_descriptors_the_oldest_connection_gives_way() -> None:
     connections = Connections(loop, lambda call, *args: call(*args), answering(), 10, 5.0)  # type: ignore[arg-type]
     connections.watch(listener, 80)  # type: ignore[arg-type]
     call, args = loop.readers[listener]
-    ours, theirs = socket.socketpair()
-    with theirs:
-        theirs.settimeout(HANGS_AFTER_S)
-        listener.waiting = [ours]
+    with socket.create_server((IPV4, 0)) as server, connected(TCP, *server.getsockname()) as theirs:
+        listener.waiting = [server.accept()[0]]
         call(*args)
         assert is_closed(theirs)
 

@@ -270,6 +270,11 @@ WRONG: dict[str, tuple[Answers, Key, str]] = {
         at(M1),
         "a stand-in on host-a (192.168.0.1), one of 2 machines behind 10.0.0.1",
     ),
+    "behind an address, named like another host": (
+        {at(M1): echo(A, "192.168.0.1", name="m2")},
+        at(M1),
+        "a stand-in on m2 (192.168.0.1)",
+    ),
     "one machine behind the addresses of two hosts": (
         {at(M1): echo(A, "192.168.0.1"), at(M2): echo(A, "192.168.0.1")},
         at(M2),
@@ -569,3 +574,35 @@ def test_thousands_of_checks_are_looked_at_in_no_time() -> None:
         made.stand_ins.seen(check, made.measured.of(check.probe))
     assert len(of.checks) == 10000
     assert time.process_time() - started < 3
+
+
+# ------------------------------------------------------------------------------------- less than the whole way
+
+
+def arrives_at(number: int) -> Callable[[Probe], Observation]:
+    """A router changes the port."""
+    return lambda probe: Observation(probe, PortState.OPEN, Reason.ECHO_TOKEN, echo=echo(A, M1, number))
+
+
+def test_a_port_that_is_redirected_is_not_the_products() -> None:
+    seen = Site({at(M1): arrives_at(8080)}).seen(M1)
+    assert (seen.sight, seen.echo) == (Sight.OTHER_PORT, echo(A, M1, 8080))
+    assert Site({at(M1): arrives_at(5050)}).sight(M1) is Sight.ECHO
+
+
+@pytest.mark.parametrize(("where", "reached"), [(M1, True), (M2, False)])
+def test_a_connection_that_reached_the_stand_in_is_no_proxys(where: str, reached: bool) -> None:
+    said = replace(report(A, port(5051)), reached=((TCP, 5051, where),))
+    seen = Site({**HEARD_M1, at(M1, 5051): closes}, {M1: said}).seen(M1, 5051)
+    assert (seen.sight, seen.reached, seen.arrived) == (Sight.LISTENING, reached, False)
+
+
+def test_where_the_run_ended_first_nothing_is_said_of_stand_ins() -> None:
+    whole = Site({at(M1): echo(A, M1)})
+    assert (whole.sight(M1, 5051), whole.sight(M2)) == (Sight.UNREPORTED, Sight.ABSENT)
+    whole.measured.heard_out = False
+    cut = StandIns(PLAN, whole.measured)
+    for address, number in ((M1, 5051), (M2, 5050)):
+        check = whole.check(address, number)
+        assert check.probe is not None
+        assert cut.seen(check, whole.measured.of(check.probe)).sight is Sight.CUT_SHORT

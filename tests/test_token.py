@@ -20,7 +20,7 @@ KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 RUN, NONCE = b"the run!", b"0123456789abcdef"
 STACK = "0123456789abcdef"
 ASKED = token.request(KEY, RUN, NONCE, Transport.TCP, 5050)
-ASKED_PAGE = token.page_request(KEY, RUN, NONCE, 3)
+ASKED_PAGE = token.page_request(KEY, RUN, NONCE, 3, 4.5)
 
 PORTS = st.integers(1, 65535)
 TRANSPORTS = st.sampled_from((Transport.TCP, Transport.UDP))
@@ -55,11 +55,20 @@ def test_a_request_is_read_as_it_was_made(
     assert read(data, key) == Request(Kind.ECHO, run, nonce, transport, port, 0, data[-32:])
 
 
-@given(st.integers(0, 65535))
-def test_a_request_for_a_page_is_read_as_it_was_made(page: int) -> None:
-    data = token.page_request(KEY, RUN, NONCE, page)
+@given(st.integers(0, 65535), st.integers(0, 1 << 31))
+def test_a_request_for_a_page_is_read_as_it_was_made(page: int, tenths: int) -> None:
+    data = token.page_request(KEY, RUN, NONCE, page, tenths / 10)
     assert len(data) == token.length_of(data[: token.HEAD_BYTES]) == token.PAGE_BYTES
-    assert read(data) == Request(Kind.PAGE, RUN, NONCE, None, 0, page, data[-32:])
+    assert read(data) == Request(Kind.PAGE, RUN, NONCE, None, 0, page, data[-32:], tenths / 10)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "said_s"),
+    [(0.0, 0.0), (-1.0, 0.0), (0.01, 0.1), (1.25, 1.3), (1e12, 429496729.5), (float("inf"), 429496729.5)],
+)
+def test_a_run_is_never_said_to_be_younger_than_it_is_or_older_than_fits(age_s: float, said_s: float) -> None:
+    """Its first packets leave in its first moment, and a stand-in that forgot them would lose the evidence."""
+    assert read(token.page_request(KEY, RUN, NONCE, 0, age_s)).age_s == said_s
 
 
 @given(st.binary(min_size=8, max_size=8), NAMES, st.booleans(), ADDRESSES, PORTS, ADDRESSES, PORTS)
@@ -141,7 +150,7 @@ def test_another_key_is_refused() -> None:
 
 def test_a_response_to_another_request_is_refused() -> None:
     other = token.request(KEY, RUN, b"another nonce 16", Transport.TCP, 5050)
-    other_page = token.page_request(KEY, RUN, b"another nonce 16", 3)
+    other_page = token.page_request(KEY, RUN, b"another nonce 16", 3, 4.5)
     assert token.read_echo(KEY, other, an_echo()) is None
     assert token.read_page(KEY, other_page, a_page()) is None
 
@@ -223,6 +232,7 @@ REPORT = StandInReport(
         StandInPort(Transport.TCP, 5051, "0.0.0.0", Standing.LISTENING),
     ),
     ((Transport.TCP, 5051, "10.0.0.1"),),
+    ((Transport.TCP, 5051, "10.0.0.1"), (Transport.TCP, 8080, "10.0.0.2")),
 )
 
 
@@ -234,12 +244,15 @@ def test_a_report_is_read_as_it_was_made() -> None:
     assert token.joined(token.pages(REPORT)) == REPORT
 
 
-@given(
-    st.lists(OPENED, max_size=30, unique_by=by_port),
-    st.lists(st.tuples(TRANSPORTS, PORTS, ADDRESSES), max_size=30, unique=True),
-)
-def test_every_report_is_read_as_it_was_made(ports: list[StandInPort], heard: list[tuple[Transport, int, str]]) -> None:
-    report = StandInReport(STACK, "m1", False, tuple(sorted(ports, key=by_port)), tuple(sorted(heard)))
+PLACES = st.lists(st.tuples(TRANSPORTS, PORTS, ADDRESSES), max_size=30, unique=True)
+
+
+@given(st.lists(OPENED, max_size=30, unique_by=by_port), PLACES, PLACES)
+def test_every_report_is_read_as_it_was_made(
+    ports: list[StandInPort], heard: list[tuple[Transport, int, str]], reached: list[tuple[Transport, int, str]]
+) -> None:
+    in_order = tuple(sorted(ports, key=by_port))
+    report = StandInReport(STACK, "m1", False, in_order, tuple(sorted(heard)), tuple(sorted(reached)))
     assert token.joined(token.pages(report)) == report
 
 
@@ -266,9 +279,9 @@ def test_a_report_that_is_too_long_comes_without_what_matters_least() -> None:
         StandInPort(Transport.TCP, port, "::", Standing.IN_USE, Holder("::", pid=port, process=name, unit=name))
         for port in range(1, 4097)
     )
-    told = token.joined(token.pages(StandInReport(STACK, "m1", False, ports, REPORT.heard)))
+    told = token.joined(token.pages(StandInReport(STACK, "m1", False, ports, REPORT.heard, REPORT.reached)))
     assert told is not None
-    assert told.heard == ()
+    assert told.heard == told.reached == ()
     assert told.ports == tuple(replace(port, holder=None) for port in ports)
 
 
@@ -293,6 +306,7 @@ GOOD = {
     "is_stated": True,
     "ports": [["1,5-7", "tcp", "::", "listening", None, None]],
     "heard": [["5", "udp", "10.0.0.1"]],
+    "reached": [["6", "tcp", "10.0.0.1"]],
 }
 MANY = [["1-65535", "tcp", "::", "listening", None, None]] * 1000
 NO_REPORTS: dict[str, list[bytes]] = {
@@ -309,6 +323,9 @@ NO_REPORTS: dict[str, list[bytes]] = {
     "a port without end": packed(GOOD | {"ports": [["9" * 100_000, "tcp", "::", "listening", None, None]]}),
     "billions of ports": packed(GOOD | {"ports": MANY}),
     "billions of arrivals": packed(GOOD | {"heard": [["1-65535", "tcp", "::"]] * 1000}),
+    "billions of connections": packed(GOOD | {"reached": [["1-65535", "tcp", "::"]] * 1000}),
+    "a connection to nowhere": packed(GOOD | {"reached": [["0", "tcp", "::"]]}),
+    "without connections": packed({name: value for name, value in GOOD.items() if name != "reached"}),
     "without ports": packed({name: value for name, value in GOOD.items() if name != "ports"}),
     "port 0": packed(GOOD | {"ports": [["0", "tcp", "::", "listening", None, None]]}),
     "port 65536": packed(GOOD | {"ports": [["65536", "tcp", "::", "listening", None, None]]}),
@@ -334,6 +351,7 @@ def test_what_the_others_are_made_of_is_a_report() -> None:
     assert told is not None
     assert [port.port for port in told.ports] == [1, 5, 6, 7]
     assert told.heard == ((Transport.UDP, 5, "10.0.0.1"),)
+    assert told.reached == ((Transport.TCP, 6, "10.0.0.1"),)
 
 
 @pytest.mark.parametrize("pieces", NO_REPORTS.values(), ids=NO_REPORTS)

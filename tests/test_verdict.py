@@ -271,8 +271,8 @@ def test_the_table_is_total_and_has_nothing_that_is_never_used() -> None:
 
 def everything_observable() -> Iterator[tuple[Phase, Expect, Evidence]]:
     """Each expectation with each evidence that it can meet."""
-    told = [Told(sight, arrived=arrived) for sight in Sight for arrived in (False, True)]
-    details = (None, CLOSED_WITHOUT_TOKEN, UNASKED_TOKEN)
+    told = [Told(sight, arrived=some, reached=some) for sight in Sight for some in (False, True)]
+    details = (None, CLOSED_WITHOUT_TOKEN, UNASKED_TOKEN, f"{REPLIED_FROM}10.0.0.9")
     for phase, expect, silent in product(Phase, OF_THE_NETWORK, (False, True)):
         for (transport, state, reason), facts, detail in product(LEGAL, (MUTE, ALIVE), details):
             seen = observation(state, reason, transport=transport, detail=detail)
@@ -1030,21 +1030,27 @@ def accepted(detail: str) -> Seen:
     return Seen(replace(OPEN.observation, detail=detail), ALIVE)
 
 
+ECHO_TOLD = Echo("0" * 16, "m1", True, "10.0.0.1", 22, "10.0.0.11", 40001)
 ECHO_SEEN = Seen(
     replace(
         OPEN.observation,
         reason=Reason.ECHO_TOKEN,
         attempts=(Attempt(0.0, 0.001, 40001, 1, "syn-ack", "10.0.0.11"),),
-        echo=Echo("0" * 16, "m1", True, "10.0.0.1", 22, "10.0.0.11", 40001),
+        echo=ECHO_TOLD,
     ),
     ALIVE,
 )
+ECHO_ELSEWHERE = Seen(replace(ECHO_SEEN.observation, detail=f"{REPLIED_FROM}10.0.0.9"), ALIVE)
 CLOSES, SILENT_AFTER, OTHER = map(accepted, (CLOSED_WITHOUT_TOKEN, SILENT_WITHOUT_TOKEN, OTHER_WITHOUT_TOKEN))
 UNASKED = accepted(UNASKED_TOKEN)
 EVERYTHING = Seen(observation(PortState.UNKNOWN, Reason.ANSWERS_EVERYTHING, detail=CLOSED_WITHOUT_TOKEN), ALIVE)
 
 WITH_STAND_INS: dict[str, tuple[Sight, Seen, Outcome, Finding]] = {
     "our stand-in": (Sight.ECHO, ECHO_SEEN, PASS, Finding.OK),
+    "our stand-in, from another address": (Sight.ECHO, ECHO_ELSEWHERE, PASS, Finding.OK),
+    "another port of it": (Sight.OTHER_PORT, ECHO_SEEN, FAIL, Finding.WRONG_RESPONDER),
+    "the run ended first, refused": (Sight.CUT_SHORT, RESET, UNSURE, Finding.UNDETERMINED),
+    "the run ended first, open": (Sight.CUT_SHORT, UNASKED, UNSURE, Finding.UNDETERMINED),
     "another one": (Sight.OTHER_HOST, ECHO_SEEN, FAIL, Finding.WRONG_RESPONDER),
     "a proxy before a stand-in": (Sight.LISTENING, CLOSES, FAIL, Finding.WRONG_RESPONDER),
     "a tarpit before a stand-in": (Sight.LISTENING, SILENT_AFTER, FAIL, Finding.WRONG_RESPONDER),
@@ -1090,7 +1096,7 @@ WITH_STAND_INS: dict[str, tuple[Sight, Seen, Outcome, Finding]] = {
 def test_a_required_port_with_a_stand_in(sight: Sight, seen: Seen, outcome: Outcome, finding: Finding) -> None:
     verdict = judge(asked(REACH, seen), *seen, PRE, seen=told(sight, holder=JAVA, who="the stand-in of m2"))
     assert (verdict.outcome, verdict.finding, verdict.seen.sight) == (outcome, finding, sight)
-    weak = (sight, verdict.outcome) == (Sight.UNABLE, PASS)
+    weak = (sight, verdict.outcome) == (Sight.UNABLE, PASS) or seen is ECHO_ELSEWHERE
     assert verdict.certainty is (Certainty.WEAK if weak else Certainty.CERTAIN)
 
 
@@ -1154,6 +1160,24 @@ STAND_IN_SENTENCES: dict[str, tuple[Seen, Told, str]] = {
         ECHO_SEEN,
         told(Sight.OTHER_HOST, who="the stand-in of m2"),
         "The stand-in of m2 answered in the place of m1 (10.0.0.1).",
+    ),
+    "from another address": (
+        ECHO_ELSEWHERE,
+        told(Sight.ECHO),
+        "Our stand-in on m1 answered in 0.4 ms; the answer came from 10.0.0.9, which was not asked: many clients drop "
+        "such an answer.",
+    ),
+    "at another port": (
+        ECHO_SEEN,
+        told(Sight.OTHER_PORT, echo=replace(ECHO_TOLD, port=8080)),
+        "What is sent to 22/tcp of m1 arrives at port 8080 there: something on the way redirects it, and the product "
+        "would not be reached.",
+    ),
+    "a firewall that reads": (
+        CLOSES,
+        told(Sight.LISTENING, reached=True),
+        "The connection reached our stand-in on m1, and what was said over it did not: a firewall on the way lets "
+        "connections through and stops what they carry.",
     ),
     "a proxy": (
         CLOSES,

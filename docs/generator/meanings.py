@@ -135,12 +135,14 @@ SIGHTS: Mapping[Sight, str] = {
     Sight.NONE: "There are no stand-ins in this run, or the check has nothing to do with them.",
     Sight.ECHO: "The token came back, from this host.",
     Sight.OTHER_HOST: "A token came back, and it is another machine's: a translation, a balancer, a double address.",
+    Sight.OTHER_PORT: "The port is changed on the way: a redirection, a port mapping.",
     Sight.CLOSES: "A proxy, or a stand-in with another key.",
     Sight.LISTENING: "It says so in its report, under the key.",
     Sight.HELD: "The report names who has it, where that could be seen.",
     Sight.UNABLE: "Mostly a port below 1024, and the stand-in does not run as root.",
     Sight.UNOPENED: "It was started for another role or for other ports.",
     Sight.UNREPORTED: "Its report did not come.",
+    Sight.CUT_SHORT: "A deadline or an interruption: nothing is known of what was not asked.",
     Sight.ABSENT: "It is not running, it has another key, or nothing reaches it.",
 }
 
@@ -208,6 +210,8 @@ EVIDENCE: Mapping[Evidence, str] = {
     Evidence.ECHO_FROM_ELSEWHERE: "`open` by `echo-token`, from this host, sent from an address that was not asked",
     Evidence.ANSWERED_IN_ITS_PLACE: "`open` without a token, and the host's stand-in says that it listens there; also "
     "where the host seems to accept everything",
+    Evidence.QUESTION_STOPPED: "`open` without a token, and the host's stand-in, which listens there, got connections "
+    "of ours and no question",
     Evidence.NO_TOKEN: "`open` without a token and without a word, like all that is open there; no stand-in of the "
     "host was heard",
     Evidence.UNASKED: "`open` over TCP, and the connection to ask for the token in did not come about",

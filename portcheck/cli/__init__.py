@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from portcheck.cli.started import STARTED_BY as STARTED_BY  # First of all of ours.
+
 USAGE = 2
 BUG = 70
 _BROKEN_PIPE = 141

@@ -59,6 +59,9 @@ def _of_file(path: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(_MAX_FILE_BYTES)
             mode = os.fstat(file.fileno()).st_mode
+    except FileNotFoundError as error:
+        make = "make one with: portcheck listen … --write-key FILE"
+        raise _unusable(path, f"cannot read it: {_why(error)}; {make}") from None
     except (OSError, ValueError) as error:
         raise _unusable(path, f"cannot read it: {_why(error)}") from None
     found = _read(data.decode("ascii", "replace"), printable(path, 300))

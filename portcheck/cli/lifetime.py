@@ -77,14 +77,30 @@ def _on_signals(lifetime: Lifetime, loop: asyncio.AbstractEventLoop, end: Callab
 
 def _on_orphaning(parent: int, loop: asyncio.AbstractEventLoop, end: Callable[[End], None]) -> None:
     """An orphan is given to another process. PR_SET_PDEATHSIG would come when only a thread of the parent ends."""
+    was_orphan = _is_orphan()
 
     def look() -> None:
-        if os.getppid() != parent:
+        if was_orphan or os.getppid() != parent:
             end(End.PARENT)
         else:
             loop.call_later(_LOOK_EVERY_S, look)
 
     look()
+
+
+def _is_orphan() -> bool:
+    """Whether our parent was gone before we could see who it was, as far as that shows.
+
+    A process is in the session of who started it, unless it leads one (setsid(2)). So who is in another one than ours
+    did not start us: an orphan was given to it. One of the same session may have been given it too; then --ttl ends us.
+    """
+    ours, parent = os.getsid(0), os.getppid()
+    if ours == os.getpid() or parent == 0:  # Of another PID namespace, as in `docker exec`: it has no session here.
+        return False
+    try:
+        return os.getsid(parent) != ours
+    except OSError:
+        return False
 
 
 def _read_to_the_end(loop: asyncio.AbstractEventLoop, end: Callable[[End], None]) -> None:

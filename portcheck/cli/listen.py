@@ -18,6 +18,7 @@ from portcheck.cli.lines import Lines
 from portcheck.cli.listen_events import Ended, Events, JsonEvents, Ready, Services, TextEvents
 from portcheck.cli.openings import addresses_of, openings, refuse_too_many
 from portcheck.cli.output import tell
+from portcheck.cli.started import STARTED_BY
 from portcheck.engine.own_ports import LocalPorts
 from portcheck.engine.probe import Standing, StandInPort, Transport
 from portcheck.engine.stand_in import Opening, StandIn
@@ -28,7 +29,6 @@ from portcheck.role_ports import role_ports
 from portcheck.scoping import scope_of
 from portcheck.vantage import local
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TTL = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
 _UNIT_S: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600}
 _LONGEST_S = 24 * 3600
@@ -60,7 +60,7 @@ def stand_in(asked: Listening) -> int:
     Raises:
         PortcheckError: unusable input, or not one port could be opened.
     """
-    lifetime = Lifetime(_seconds(asked.ttl), None if asked.outlive_parent else os.getppid(), asked.until_eof)
+    lifetime = Lifetime(_seconds(asked.ttl), None if asked.outlive_parent else STARTED_BY, asked.until_eof)
     if asked.report_format not in FORMATS:
         raise PortcheckError(f"--format {quoted(asked.report_format)}: write {' or '.join(FORMATS)}")
     peers = tuple(map(_peer, asked.peers))
@@ -140,9 +140,7 @@ def _wanted(asked: Listening) -> tuple[tuple[Opening, ...], Services]:
 
 
 def _scope(selection: Selection) -> tuple[Scope, Host]:
-    if selection.source is not None and not _NAME.fullmatch(selection.source):
-        raise PortcheckError(f"--as {quoted(selection.source)}: write a name of letters, digits, dots, - and _")
-    scope = scope_of(selection, Phase.PREINSTALL, anywhere=True)
+    scope = scope_of(selection, Phase.PREINSTALL, standing_in=True)
     return scope, scope.hosts[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from portcheck import commands
 from portcheck.diagnosis.group import Group
 from portcheck.diagnosis.sentences import Sentence, allow, because, because_and_answers
-from portcheck.engine.probe import IN_EPHEMERAL_RANGE, MAY_BE_STAND_IN
+from portcheck.engine.probe import IN_EPHEMERAL_RANGE, MAY_BE_STAND_IN, Transport
 from portcheck.holding import holders, who_holds
 from portcheck.model import Finding
 from portcheck.observed import sentence
@@ -37,6 +37,11 @@ def find_the_translation(group: Group) -> str | None:
 def find_who_accepts(group: Group) -> str | None:
     between = f"between {group.sender} and {listed(group.hosts)}"
     return f"Look for a proxy, an address translation, or a firewall that reads what is sent, {between}."
+
+
+def let_questions_through(group: Group) -> str | None:
+    between = f"between {group.sender} and {listed(group.hosts)}"
+    return f"Look for a firewall that reads what is sent (an application filter) {between}, and let this through."
 
 
 def gives_no_token(group: Group) -> str:
@@ -75,8 +80,14 @@ def make_certain(group: Group) -> str | None:
     """Of what is free, or rejected in the host's name; a protocol without ports has no stand-in."""
     if group.first.check.port is None:
         return "Check again when the product runs; until then only the firewalls' rules tell which."
-    where = "there" if len(group.hosts) == 1 else f"there, as on {group.hosts[0]}"
-    return f"Start a stand-in {where}: {_command(group)}. Or check again when the product runs."
+    is_one = len(group.hosts) == 1
+    if group.context.selection.stand_ins:
+        how = f"Start a stand-in there{'' if is_one else f', as on {group.hosts[0]}'}: {_command(group)}"
+    else:
+        what = "a stand-in there" if is_one else f"stand-ins there, the first on {group.hosts[0]}"
+        use = f"{'' if is_one else 'start and '}check with --key-file {commands.KEY_FILE}"
+        how = f"Start {what}: {_command(group)}. {commands.copy_key(len(group.hosts))}, and {use}"
+    return f"{how}. Or check again when the product runs."
 
 
 def not_opened(group: Group) -> str:
@@ -150,7 +161,20 @@ def free_the_port(group: Group) -> str | None:
     if _is_named(group):
         return f"Stop it on {hosts} before the install, or move it to other ports."
     look = commands.who_listens(v.check.transport for v in group.verdicts)
-    return f"Stop or move what listens there before the install; on {hosts}: {look}"
+    stop = f"Stop or move what listens there before the install; on {hosts}: {look}"
+    if _may_be_stand_ins(group):
+        return f"{stop}. If these are stand-ins (portcheck listen), give their key: --key-file."
+    return stop
+
+
+def _may_be_stand_ins(group: Group) -> bool:
+    """Several ports of one host have come up before the install, and the run has no key to ask who they are."""
+    if group.context.selection.stand_ins or any(v.check.is_own for v in group.verdicts):
+        return False
+    ports: dict[str, set[tuple[Transport, int | None]]] = {}
+    for verdict in group.verdicts:
+        ports.setdefault(verdict.check.host, set()).update(verdict.keys)
+    return any(len(of_host) > 1 for of_host in ports.values())
 
 
 def take_another(group: Group) -> str | None:

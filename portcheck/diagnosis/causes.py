@@ -88,6 +88,14 @@ _OF_STAND_INS = (
         before.find_the_translation,
     ),
     Cause(
+        "question-stopped",
+        take.question_stopped,
+        take.by_same_hosts,
+        say.of_ports("{ports} on {where} can be connected to, but what is said there is stopped on the way"),
+        say.because_and_pattern,
+        before.let_questions_through,
+    ),
+    Cause(
         "answered-on-the-way",
         take.answered_in_its_place(Sight.LISTENING),
         take.by_same_hosts,

@@ -168,6 +168,11 @@ def undecided_without(sight: Sight) -> Takes:
     ]
 
 
+def question_stopped(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
+    """Our stand-in was connected to, and not asked."""
+    return [v for v in candidates if v.finding is Finding.BLOCKED and v.seen.reached and not v.seen.arrived]
+
+
 def answer_lost(candidates: list[Verdict], everything: tuple[Verdict, ...]) -> list[Verdict]:
     """The question reached our stand-in, and nothing came back."""
     return [v for v in candidates if v.finding is Finding.BLOCKED and v.seen.arrived]

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from typing import (
     Any,
@@ -86,10 +87,24 @@ class AskerTiming:
 
 
 class Asker:
-    """Asks with the key of the stand-ins; `run` is the same for all of a run."""
+    """Asks with the key of the stand-ins.
 
-    def __init__(self, key: bytes, run: bytes, *, pace: Pace, timing: AskerTiming = AskerTiming()) -> None:
+    Args:
+        run: the same for all of a run.
+        began_s: time.monotonic() when the run began to send; None for now. Reports tell of what arrived since.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        run: bytes,
+        *,
+        pace: Pace,
+        timing: AskerTiming = AskerTiming(),
+        began_s: Optional[float] = None,
+    ) -> None:
         self._key, self._run = key, run
+        self._began_s = time.monotonic() if began_s is None else began_s
         self._pace, self._timing = pace, timing
         self._connector = Connector(portable=False)
         self._turns: Dict[str, asyncio.Lock] = {}
@@ -158,8 +173,7 @@ class Asker:
 
     async def _attempt(self, probe: Probe) -> Tuple[Asked, bool]:
         """What one connection came to, and whether another one could tell more."""
-        sent = self._request(probe)
-        data, end = await self._exchange(probe, sent)
+        sent, data, end = await self._exchange(probe, lambda: self._request(probe))
         echo = token.read_echo(self._key, sent, data)
         if echo is not None:
             return echo, True
@@ -168,19 +182,23 @@ class Asker:
     def _request(self, probe: Probe) -> bytes:
         return token.request(self._key, self._run, _nonce(), probe.transport, probe.port)
 
-    async def _exchange(self, probe: Probe, sent: bytes) -> Tuple[bytes, str]:
-        """What comes back over a connection, as far as it may be a response; with nothing, why there is nothing."""
+    async def _exchange(self, probe: Probe, request: Callable[[], bytes]) -> Tuple[bytes, bytes, str]:
+        """What was said over a connection and what comes back, as far as it may be a response; or why nothing does.
+
+        The request is made when it can be sent, for it may say how old the run is.
+        """
         await self._turn(probe)
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timing.attempt_s
         try:
             sock = self._connector.socket_for(family_of(probe.address), probe.source_address)
         except OSError:
-            return b"", UNASKED_TOKEN
+            return b"", b"", UNASKED_TOKEN
         try:
             if not await self._connected(sock, probe, until):
-                return b"", UNASKED_TOKEN
-            return await _response(sock, sent, until)
+                return b"", b"", UNASKED_TOKEN
+            sent = request()
+            return (sent, *await _response(sock, sent, until))
         finally:
             sock.close()
 
@@ -242,16 +260,19 @@ class Asker:
         for attempt in range(self._timing.attempts):
             if attempt:
                 await asyncio.sleep(self._timing.pause_s)
-            sent = token.page_request(self._key, self._run, _nonce(), number)
             if probe.transport is Transport.TCP:
-                got = token.read_page(self._key, sent, (await self._exchange(probe, sent))[0])
+                sent, data, _ = await self._exchange(probe, lambda: self._page_request(number))
+                got = token.read_page(self._key, sent, data)
             else:
-                got = await self._page_by_datagram(probe, sent)
+                got = await self._page_by_datagram(probe, number)
             if got is not None:
                 return got
         return None
 
-    async def _page_by_datagram(self, probe: Probe, sent: bytes) -> Optional[Tuple[int, int, bytes]]:
+    def _page_request(self, number: int) -> bytes:
+        return token.page_request(self._key, self._run, _nonce(), number, time.monotonic() - self._began_s)
+
+    async def _page_by_datagram(self, probe: Probe, number: int) -> Optional[Tuple[int, int, bytes]]:
         await self._turn(probe)
         until = asyncio.get_running_loop().time() + self._timing.attempt_s
         try:
@@ -260,6 +281,7 @@ class Asker:
                 if probe.source_address is not None:
                     sock.bind(socket_address(probe.source_address, 0))
                 sock.connect(socket_address(probe.address, probe.port))
+                sent = self._page_request(number)
                 sock.send(sent)
                 # Whatever else comes to this port may be forged, and ends nothing.
                 while await _ready(sock, until):

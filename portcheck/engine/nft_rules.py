@@ -85,7 +85,7 @@ def first_packet(
 
 
 class Ruleset:
-    """The tables of one machine. `tables` are family and name of those in force."""
+    """The tables of one machine. `tables` are family and name of each, in force or not."""
 
     def __init__(self, text: str = '{"nftables": []}', printed: str = "", steps: int = _STEPS) -> None:
         """Raises ValueError for anything but what `nft -j list ruleset` prints.
@@ -102,7 +102,9 @@ class Ruleset:
         self._steps_left = steps
         try:
             listed = [next(iter(each.items())) for each in json.loads(text)["nftables"]]
-            self.tables = tuple((str(of["family"]), str(of["name"])) for of in _in_force(listed))
+            tables = {(str(of["family"]), str(of["name"])): of for kind, of in listed if kind == "table"}
+            self.tables = tuple(tables)
+            self._perhaps_dormant = {key for key, of in tables.items() if not _is_in_force(of)}
             self._read(listed)
             # A comment with a line break in it could pass for a rule.
             self._translate(printed if "\\n" not in text else "")
@@ -120,7 +122,9 @@ class Ruleset:
                 at = int(of.get("prio", 0))
                 self._chains[key] = _Chain(key, [], of.get("hook"), of.get("type"), at, of.get("policy"))
             else:
-                self._sets[key] = of.get("elem", [])
+                kept = frozenset(kind for statement in of.get("stmt", ()) for kind in statement)
+                elements = of.get("elem", [])
+                self._sets[key] = [_as_kept(each, kept) for each in list_of(elements)] if kept else elements
                 if "timeout" in of.get("flags", ()) or "dynamic" in of.get("flags", ()):
                     self._changing.add(key)
         for kind, of in listed:
@@ -147,7 +151,9 @@ class Ruleset:
             if kind in ("set", "map", "meter"):
                 name = of.get(kind, of.get("name"))
                 self._changing.add((rule["family"], rule["table"], str(name).lstrip("@")))
-            if kind == "notrack" or (kind == "xt" and (of is None or of.get("name") in ("CT", "NOTRACK"))):
+            # In a zone of its own a connection is looked for where nobody else looks: answers may be of no connection.
+            is_zoned = kind == "mangle" and of["key"].get("ct", {}).get("key") == "zone"
+            if is_zoned or kind == "notrack" or (kind == "xt" and (of is None or of.get("name") in ("CT", "NOTRACK"))):
                 self._is_untracked = True
 
     @property
@@ -212,6 +218,9 @@ class Ruleset:
     def chain(self, key: _Key) -> _Chain:
         return self._chains[key]
 
+    def may_be_dormant(self, chain: _Chain) -> bool:
+        return chain.key[:2] in self._perhaps_dormant
+
     def elements(self, right: Any, table: _Key) -> Optional[List[Any]]:
         """Of an anonymous or a named set or map of that table; None where they come and go."""
         if isinstance(right, dict):
@@ -239,13 +248,35 @@ def list_of(value: Any) -> List[Any]:
     return value
 
 
-def _in_force(listed: Sequence[Tuple[str, Any]]) -> List[Any]:
-    return [of for kind, of in listed if kind == "table" and "dormant" not in of.get("flags", ())]
+def _is_in_force(table: Mapping[str, Any]) -> bool:
+    """Whether it surely is: not where it may be dormant.
+
+    Up to 1.0.9 nft prints freed memory in place of a single flag: "inet", the name of a table, anything (its commit
+    "json: fix use after free in table_flags_json()"). Several flags are a list, in newer versions a single one, too.
+    """
+    flags = table.get("flags", [])
+    return isinstance(flags, list) and set(flags) <= {"owner", "persist"}
 
 
 def _key_of(element: Any) -> Any:
     """Elements of a map are pairs."""
     return element[0] if isinstance(element, list) else element
+
+
+def _as_kept(element: Any, kept: "frozenset[str]") -> Any:
+    """An element, or a pair of a map, of a set that keeps such statements for each of its own.
+
+    Of the statements of an element nft 1.0.6 prints the first one only. So a counter may hide a limit, unless the set
+    says that it is all there is.
+    """
+    if isinstance(element, list):
+        return [_as_kept(element[0], kept), *element[1:]]
+    said = {**element["elem"]} if isinstance(element, dict) and "elem" in element else {"val": element}
+    if kept == {"counter"}:
+        said.pop("counter", None)
+    else:
+        said.update(dict.fromkeys(kept))
+    return {"elem": said}
 
 
 _TRACKED_FROM = -200
@@ -365,6 +396,8 @@ class _Walk:
         if outcome.returns:
             policy = _POLICIES.get(chain.policy or "accept", End.UNCLEAR)
             _add(ends, {policy: chain.place("policy")})
+        if self._rules.may_be_dormant(chain) and set(ends) != {End.ACCEPT}:
+            return {End.UNCLEAR: f"{_trouble(ends)}, of a table that may be dormant", End.ACCEPT: ""}
         if chain.kind == "nat" and set(ends) != {End.ACCEPT}:
             # Without connection tracking in that family the kernel passes over chains of NAT, even their policy.
             return {End.UNCLEAR: _trouble(ends), End.ACCEPT: ""}

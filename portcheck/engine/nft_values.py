@@ -356,6 +356,7 @@ class Members:
         spans: List[Tuple[int, int, int]] = []
         self._everything: List[int] = []
         self._not_understood: List[int] = []
+        self._sometimes = frozenset(place for place, each in enumerate(elements) if not _holds_always(each))
         for place, element in enumerate(elements):
             named = bare(element)
             if named == "*":
@@ -369,7 +370,8 @@ class Members:
         spans.sort()
         self._spans = spans
         self._firsts = [first for first, _, _ in spans]
-        self._any = Found(range(len(elements)), may_miss=not self._everything)
+        self._may_be_none = not self._everything or bool(self._sometimes)
+        self._any = Found(range(len(elements)), self._may_be_none)
 
     def find(self, field: Field) -> Found:
         """Elements of one set do not overlap, but for the one that means everything else."""
@@ -377,8 +379,9 @@ class Members:
             return self._any
         at = bisect_right(self._firsts, field.value) - 1
         if at >= 0 and field.value <= self._spans[at][1]:
-            return Found((self._spans[at][2],), False)
-        return Found((*self._not_understood, *self._everything), not self._everything)
+            place = self._spans[at][2]
+            return Found((place,), place in self._sometimes)
+        return Found((*self._not_understood, *self._everything), self._may_be_none)
 
 
 def find_in_rows(fields: Sequence[Field], elements: Sequence[Any]) -> Found:
@@ -395,12 +398,18 @@ def find_in_rows(fields: Sequence[Field], elements: Sequence[Any]) -> Found:
             raise ValueError("a row of another length")
         held = [compared("==", field, part) for field, part in zip(fields, parts)]  # noqa: B905  (Python 3.10)
         if all(held):
-            return Found((place,), False)
+            return Found((place,), not _holds_always(element))
         if False not in held:
             maybe.append(place)
-    return Found((*maybe, *everything), not everything)
+    possible = (*maybe, *everything)
+    return Found(possible, not everything or not all(_holds_always(elements[place]) for place in possible))
 
 
 def bare(element: Any) -> Any:
-    """An element without its counter, comment and timeout."""
+    """An element without what else is said of it."""
     return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
+
+
+def _holds_always(element: Any) -> bool:
+    """Not with a limit, quota or number of connections of its own, nor where it expires: then the rule may be over."""
+    return not (isinstance(element, dict) and "elem" in element) or set(element["elem"]) <= {"val", "comment"}

@@ -32,10 +32,11 @@ _TABLES_AT_MOST = 8
 
 @dataclass(frozen=True)
 class OwnRulesSeen:
-    """`remarks`: what is active and what could not be read, one sentence each."""
+    """`remarks`: what could not be read; `facts`: what is active, where nothing is wrong. One sentence each."""
 
     observations: Tuple[Observation, ...]
-    remarks: Tuple[str, ...]
+    remarks: Tuple[str, ...] = ()
+    facts: Tuple[str, ...] = ()
 
 
 class Trouble(Word):
@@ -88,7 +89,7 @@ def look_at_own_rules(
     """
     asked = tuple(probes)
     if not asked:
-        return OwnRulesSeen((), ())
+        return OwnRulesSeen(())
     if not sys.platform.startswith("linux"):
         remark = "The packet filter of this machine was not looked at: portcheck reads that of Linux only."
         return OwnRulesSeen(tuple(_unknown(each, Reason.RULES_UNCLEAR, "not Linux") for each in asked), (remark,))
@@ -104,15 +105,15 @@ def judged(
 ) -> OwnRulesSeen:
     """The same from what was read of the machine. Pure."""
     rules, trouble = _readable(listing, signs)
-    active = _active(signs, rules)
+    facts = tuple(filter(None, [_active(signs, rules)]))
     if trouble is not None:
         reason, remark = _TROUBLES[trouble]
         detail = str(trouble) if reason is Reason.RULES_UNCLEAR else None
         seen = tuple(_unknown(each, reason, detail) for each in probes)
-        return OwnRulesSeen(seen, (*filter(None, (active,)), remark))
+        return OwnRulesSeen(seen, (remark,), facts)
     ways = _Ways(rules, frozenset(signs.legacy or ()), addresses)
     seen = tuple(ways.observation(each, sources.get((each.transport, each.port), ())) for each in probes)
-    return OwnRulesSeen(seen, (active,) if active else ())
+    return OwnRulesSeen(seen, facts=facts)
 
 
 def _readable(listing: Listing, signs: Signs) -> Tuple[Ruleset, Optional[Trouble]]:
@@ -254,7 +255,7 @@ _STOPPED: Mapping[End, Reason] = {End.DROP: Reason.RULES_DROP, End.REJECT: Reaso
 def _doubt(ends: Ends) -> str:
     """What stands in the way of an answer."""
     if End.UNCLEAR in ends:
-        return f"not determined: {ends[End.UNCLEAR]}"
+        return ends[End.UNCLEAR]
     return f"depends on the packet: {next(ends[end] for end in (End.DROP, End.REJECT) if end in ends)}"
 
 

@@ -299,6 +299,10 @@ class StandInReport:
         stack, name, is_stated: as in Echo.
         ports: everything that it was to open.
         heard: transport, port and address at which questions of this run's arrived, whether or not its answers did.
+        reached: transport (TCP), port and address of connections that came about since this run began, from the
+            address that asks for the report, whether or not a question came over them: a firewall that lets the
+            handshake pass may stop what is sent. What others behind the same address did is among them, and so may
+            be what an earlier run did less than a second before.
     """
 
     stack: str
@@ -306,6 +310,7 @@ class StandInReport:
     is_stated: bool
     ports: Tuple[StandInPort, ...]
     heard: Tuple[Tuple[Transport, int, str], ...] = ()
+    reached: Tuple[Tuple[Transport, int, str], ...] = ()
 
 
 @dataclass(frozen=True)

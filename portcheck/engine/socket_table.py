@@ -21,6 +21,7 @@ PROC = "/proc"
 _FILES = {"tcp": Transport.TCP, "tcp6": Transport.TCP, "udp": Transport.UDP, "udp6": Transport.UDP}
 _HEADING = "local_address"
 _LISTEN = "0A"
+_SYN_RECV = "03"
 _UNCONNECTED = "07"
 """net/tcp_states.h. A UDP socket has one of two: TCP_CLOSE while it takes datagrams from anybody, or ESTABLISHED."""
 
@@ -29,6 +30,10 @@ _SOCKETS_OF_A_PORT = 16
 _NAME_CHARACTERS = 120
 _CMDLINE_BYTES = 4096
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
+
+
+End = Tuple[str, int]
+"""Address and port."""
 
 
 class Use(Enum):
@@ -163,14 +168,30 @@ def parse(lines: Iterable[str], transport: Transport, byteorder: str = sys.byteo
         fields = line.split(None, 10)
         if len(fields) < 10:
             continue
-        address, _, port = fields[1].partition(":")
         try:
-            number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
-            literal = address_of(address, byteorder)
+            literal, number = _end(fields[1], byteorder)
+            uid, inode = int(fields[7]), int(fields[9])
         except (ValueError, OverflowError):
             continue
         if 0 < number <= 65535:
             yield Socket(transport, literal, number, _use(transport, fields[3], literal, inode), uid, inode)
+
+
+def half_open(lines: Iterable[str], byteorder: str = sys.byteorder) -> Iterator[Tuple[End, End]]:
+    """Near and far end of connections that somebody began and that have not come about, of tcp or tcp6."""
+    for line in lines:
+        fields = line.split(None, 4)
+        if len(fields) < 4 or fields[3] != _SYN_RECV:
+            continue
+        try:
+            yield _end(fields[1], byteorder), _end(fields[2], byteorder)
+        except ValueError:
+            continue
+
+
+def _end(text: str, byteorder: str) -> End:
+    address, _, port = text.partition(":")
+    return address_of(address, byteorder), int(port, 16)
 
 
 def address_of(words: str, byteorder: str = sys.byteorder) -> str:

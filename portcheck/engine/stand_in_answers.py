@@ -4,18 +4,25 @@ Only a request under the shared key is answered, and that always: what arrived f
 so that a check learns of questions whose answers were lost on the way back.
 """
 
-import sys
 from collections import OrderedDict
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from . import token
 from .half_open import HalfOpen
 from .probe import StandInPort, StandInReport, Transport
+from .stand_in_places import Places
 from .stand_in_visitors import Visitors
 
 _REQUEST_LENGTHS = frozenset((token.REQUEST_BYTES, token.PAGE_BYTES))
+
+_MOST_BYTES = 4 << 20
+"""Of the reports that are being read: most have two pages of 1,145 bytes."""
+_AROUND = 128
+"""Bytes that Python needs beside those of a page, and a quarter of what it needs beside the pages of a report."""
+_MOST_REPORTED = 4096
+"""Requests that are known again."""
 
 
 class Peers:
@@ -38,22 +45,39 @@ class Peers:
         return any(address in network for network in self._networks)
 
 
-class _Run:
-    """What is kept of one run. A report is read in pages, which must all be of one report: of `pages`."""
+class _Readings:
+    """Reports that are being read. All pages of a reading must be of one report, whatever arrives meanwhile."""
 
     def __init__(self) -> None:
-        self.heard: Dict[Tuple[Transport, int, str], None] = {}
-        self.pages: List[bytes] = []
-        self.pages_have = -1
-        """How much was heard when the pages were made."""
+        self._pages: "OrderedDict[Tuple[bytes, str], List[bytes]]" = OrderedDict()
+        self._bytes = 0
+
+    def keep(self, run: bytes, peer: str, pages: List[bytes]) -> None:
+        """This peer reads these in this run; those that are read least give way."""
+        self._bytes += _size(pages) - _size(self._pages.pop((run, peer), []))
+        self._pages[run, peer] = pages
+        while self._bytes > _MOST_BYTES and len(self._pages) > 1:
+            self._bytes -= _size(self._pages.popitem(last=False)[1])
+
+    def get(self, run: bytes, peer: str) -> List[bytes]:
+        """What it reads; empty when it has to begin anew."""
+        pages = self._pages.get((run, peer), [])
+        if pages:
+            self._pages.move_to_end((run, peer))
+        return pages
+
+
+def _size(pages: Sequence[bytes]) -> int:
+    """With what is around them, counted generously."""
+    return sum(_AROUND + len(page) for page in pages) + _AROUND * 4 if pages else 0
 
 
 class Answers:
     """Answers requests in the name of one stand-in.
 
     Args:
-        most_runs: the latest ones are remembered.
-        most_heard: arrivals that are remembered of a run.
+        heard: by run, where its questions arrived.
+        connected: by peer, where its connections did.
         half_open: connections that arrived, and whose answers did not.
 
     Attributes:
@@ -68,9 +92,9 @@ class Answers:
         is_stated: bool,
         peers: Peers,
         visitors: Visitors,
-        most_runs: int,
-        most_heard: int,
-        half_open: Optional[HalfOpen] = None,
+        heard: Places,
+        connected: Places,
+        half_open: HalfOpen,
     ) -> None:
         self._key = key
         self._stack = stack
@@ -78,10 +102,11 @@ class Answers:
         self._is_stated = is_stated
         self._peers = peers
         self._visitors = visitors
-        self._most_runs = most_runs
-        self._most_heard = most_heard
-        self._half_open = half_open or HalfOpen()
-        self._runs: "OrderedDict[bytes, _Run]" = OrderedDict()
+        self._heard = heard
+        self._connected = connected
+        self._half_open = half_open
+        self._readings = _Readings()
+        self._reported: "OrderedDict[bytes, None]" = OrderedDict()
         self.ports: List[StandInPort] = []
 
     def admit(self, peer: str, transport: Transport, port: int) -> bool:
@@ -90,6 +115,10 @@ class Answers:
             return True
         self.refuse(peer, transport, port)
         return False
+
+    def connected(self, peer: str, port: int, address: str) -> None:
+        """A connection came about; it need not say anything."""
+        self._connected.note(peer, Transport.TCP, port, address)
 
     def refuse(self, peer: str, transport: Transport, port: int) -> None:
         """It came without a request under our key."""
@@ -103,10 +132,9 @@ class Answers:
         if request is None:
             return None
         self._visitors.note(peer, transport, port, authentic=True)
-        run = self._run(request.run)
         if request.kind is token.Kind.PAGE:
-            return self._page(request, run, peer)
-        self._hear(run, transport, port, address)
+            return self._page(request, peer)
+        self._heard.note(request.run, transport, port, address)
         return token.echo(self._key, request, self._stack, self._name, self._is_stated, address, port, peer, peer_port)
 
     def _request(self, data: bytes, peer: str) -> Optional[token.Request]:
@@ -115,29 +143,30 @@ class Answers:
             return None
         return token.read_request(self._key, data)
 
-    def _run(self, name: bytes) -> _Run:
-        run = self._runs.get(name)
-        if run is None:
-            if len(self._runs) >= self._most_runs:
-                self._runs.popitem(last=False)
-            run = self._runs[name] = _Run()
-        self._runs.move_to_end(name)
-        return run
-
-    def _hear(self, run: _Run, transport: Transport, port: int, address: str) -> None:
-        if len(run.heard) < self._most_heard:
-            # Many runs, and many entries of each: the few addresses that they name are kept once.
-            run.heard[transport, port, sys.intern(address.partition("%")[0])] = None
-
-    def _page(self, request: token.Request, run: _Run, peer: str) -> Optional[bytes]:
-        if request.page == 0:
-            for address, port in self._half_open.by(peer):
-                self._hear(run, Transport.TCP, port, address)
-        # A second reading begins with page 0. Making the pages takes longer than anything else here, so whoever
-        # sends the same request again and again gets the same pages.
-        if not run.pages or (request.page == 0 and run.pages_have != len(run.heard)):
-            report = StandInReport(self._stack, self._name, self._is_stated, tuple(self.ports), tuple(run.heard))
-            run.pages, run.pages_have = token.pages(report), len(run.heard)
-        if request.page >= len(run.pages):
+    def _page(self, request: token.Request, peer: str) -> Optional[bytes]:
+        if request.page == 0 and self._is_new(request):
+            self._readings.keep(request.run, peer, token.pages(self._report(request, peer)))
+        pages = self._readings.get(request.run, peer)
+        if request.page >= len(pages):
             return None
-        return token.page(self._key, request, request.page, len(run.pages), run.pages[request.page])
+        return token.page(self._key, request, request.page, len(pages), pages[request.page])
+
+    def _is_new(self, request: token.Request) -> bool:
+        """Making a report takes longer than anything else here, so a request that was recorded makes no other one."""
+        if request.digest in self._reported:
+            return False
+        self._reported[request.digest] = None
+        if len(self._reported) > _MOST_REPORTED:
+            self._reported.popitem(last=False)
+        return True
+
+    def _report(self, request: token.Request, peer: str) -> StandInReport:
+        tried = ((Transport.TCP, port, address) for address, port in self._half_open.by(peer, request.age_s))
+        return StandInReport(
+            self._stack,
+            self._name,
+            self._is_stated,
+            tuple(self.ports),
+            heard=tuple(dict.fromkeys((*self._heard.of(request.run), *tried))),
+            reached=tuple(self._connected.of(peer, request.age_s)),
+        )

@@ -31,15 +31,17 @@ class _Connection:
     """A connection; there are thousands.
 
     Attributes:
+        address, port: where it arrived.
         wanted: how many bytes of a request must be there before it says more: its head, then all of it.
         is_trusted: a request of ours came over it.
         due: when it is closed, unless a request comes before.
     """
 
-    __slots__ = ("data", "due", "is_trusted", "peer", "peer_port", "port", "sock", "wanted")
+    __slots__ = ("address", "data", "due", "is_trusted", "peer", "peer_port", "port", "sock", "wanted")
 
-    def __init__(self, sock: socket.socket, port: int, peer: str, peer_port: int, due: float) -> None:
+    def __init__(self, sock: socket.socket, address: str, port: int, peer: str, peer_port: int, due: float) -> None:
         self.sock = sock
+        self.address = address
         self.port = port
         self.peer = peer
         self.peer_port = peer_port
@@ -109,13 +111,19 @@ class Connections:
         if not self._answers.admit(peer, Transport.TCP, port):
             sock.close()
             return
+        try:
+            address, port = sock.getsockname()[:2]
+        except OSError:
+            sock.close()
+            return
+        self._answers.connected(peer, port, address)
         theirs = self._strangers_of.get(peer, ())
         if len(theirs) >= max(1, self._most // _STRANGERS_SHARE):
             self._turn_away(next(iter(theirs)))
         elif len(self._strangers) + len(self._trusted) >= self._most:
             self._make_room()
         sock.setblocking(False)
-        connection = _Connection(sock, port, peer, peer_port, self._loop.time() + self._idle_s)
+        connection = _Connection(sock, address, port, peer, peer_port, self._loop.time() + self._idle_s)
         self._strangers[connection] = None
         self._strangers_of.setdefault(peer, OrderedDict())[connection] = None
         self._loop.add_reader(sock, self._guarded, self._read, connection)
@@ -155,13 +163,14 @@ class Connections:
         self._read(connection)
 
     def _answer(self, connection: _Connection) -> None:
-        try:
-            address, port = connection.sock.getsockname()[:2]
-        except OSError:
-            self._turn_away(connection)
-            return
-        peer, peer_port = connection.peer, connection.peer_port
-        response = self._answers.answer(connection.data, Transport.TCP, address, port, peer, peer_port)
+        response = self._answers.answer(
+            connection.data,
+            Transport.TCP,
+            connection.address,
+            connection.port,
+            connection.peer,
+            connection.peer_port,
+        )
         if response is None:
             self._turn_away(connection)
             return

@@ -8,7 +8,8 @@ A request has one of two fixed lengths and a response is never longer than its r
 makes nobody's traffic larger. The HMAC of a response covers that of the request: no response fits another request.
 
     every message   magic, kind (1 byte), its whole length (2)
-    request         run (8), nonce (16), transport (1), port (2), page (2), zeros
+    request         run (8), nonce (16), transport (1), port (2), page (2), age of the run in tenths of a second (4),
+                    zeros
     echo            stack (8), is it stated (1), port (2), peer's port (2), address (17), peer (17), name
     page            number (2), of how many (2), a piece of the report
     every message   HMAC (32)
@@ -24,6 +25,7 @@ import zlib
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
+from math import ceil
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from .probe import Echo, Holder, Standing, StandInPort, StandInReport, Transport, Word
@@ -42,7 +44,9 @@ MAGIC = b"portcheck stand-in 1"
 """How every message begins."""
 
 _HEAD = struct.Struct(f">{len(MAGIC)}scH")
-_ASKED = struct.Struct(f">{RUN_BYTES}s{NONCE_BYTES}scHH")
+_ASKED = struct.Struct(f">{RUN_BYTES}s{NONCE_BYTES}scHHI")
+_OLDEST = (1 << 32) - 1
+"""Tenths of a second, 13 years."""
 _ECHO = struct.Struct(">8s?HH17s17s")
 _PAGE = struct.Struct(">HH")
 _DIGEST_BYTES = 32
@@ -90,6 +94,7 @@ class Request:
         transport, port: what was probed, which a router on the way may have changed; None and 0 of a page.
         page: which page of the report, from 0; 0 of an echo.
         digest: its HMAC, to which the response is bound.
+        age_s: how long ago the run began, rounded up: what was seen before is none of its doing. 0 of an echo.
     """
 
     kind: Kind
@@ -99,6 +104,7 @@ class Request:
     port: int
     page: int
     digest: bytes
+    age_s: float = 0.0
 
 
 def new_key() -> bytes:
@@ -123,21 +129,23 @@ def known_as(name: str) -> str:
 
 def request(key: bytes, run: bytes, nonce: bytes, transport: Transport, port: int) -> bytes:
     """Asks whoever listens at this port for an echo."""
-    return _request(key, b"E", run, nonce, transport, port, 0)
+    return _request(key, b"E", run, nonce, transport, port, 0, 0)
 
 
-def page_request(key: bytes, run: bytes, nonce: bytes, page: int) -> bytes:
-    """Asks a stand-in, at any of its ports, for a page of its report."""
-    return _request(key, b"P", run, nonce, None, 0, page)
+def page_request(key: bytes, run: bytes, nonce: bytes, page: int, age_s: float) -> bytes:
+    """Asks a stand-in, at any of its ports, for a page of its report. The run began so long ago."""
+    # Upwards: the first packets of a run leave in its first tenth of a second.
+    tenths = ceil(min(max(age_s, 0.0) * 10, _OLDEST))
+    return _request(key, b"P", run, nonce, None, 0, page, tenths)
 
 
 def _request(
-    key: bytes, kind: bytes, run: bytes, nonce: bytes, transport: Optional[Transport], port: int, page: int
+    key: bytes, kind: bytes, run: bytes, nonce: bytes, transport: Optional[Transport], port: int, page: int, tenths: int
 ) -> bytes:
     if len(run) != RUN_BYTES or len(nonce) != NONCE_BYTES:
         raise ValueError(f"a run has {RUN_BYTES} bytes and a nonce {NONCE_BYTES}")
     length = _REQUEST_LENGTHS[_REQUEST_KINDS[kind]]
-    asked = _HEAD.pack(MAGIC, kind, length) + _ASKED.pack(run, nonce, _TRANSPORT_CODES[transport], port, page)
+    asked = _HEAD.pack(MAGIC, kind, length) + _ASKED.pack(run, nonce, _TRANSPORT_CODES[transport], port, page, tenths)
     return _signed(key, asked.ljust(length - _DIGEST_BYTES, b"\0"))
 
 
@@ -158,10 +166,10 @@ def read_request(key: bytes, data: bytes) -> Optional[Request]:
     if not hmac.compare_digest(digest, _digest(key, data[:-_DIGEST_BYTES])):
         return None
     kind = _REQUEST_KINDS[_HEAD.unpack_from(data)[1]]
-    run, nonce, transport, port, page = _ASKED.unpack_from(data, _HEAD.size)
+    run, nonce, transport, port, page, tenths = _ASKED.unpack_from(data, _HEAD.size)
     if transport not in _TRANSPORTS or (_TRANSPORTS[transport] is None) is not (kind is Kind.PAGE):
         return None
-    return Request(kind, run, nonce, _TRANSPORTS[transport], port, page, digest)
+    return Request(kind, run, nonce, _TRANSPORTS[transport], port, page, digest, tenths / 10)
 
 
 # ----------------------------------------------------------------------------------------------------- responses
@@ -279,17 +287,19 @@ def _unpacked(packed: bytes) -> str:
 # ------------------------------------------------------------------------------------------------------ the report
 
 _T = TypeVar("_T")
+_Place = Tuple[Transport, int, str]
 
 
 def pages(report: StandInReport) -> List[bytes]:
     """A report in pieces. All of one reading must be of one report: keep them while a run reads them.
 
-    Ports come back in the order of their numbers. A report that would be too long comes without what is heard, and
+    Ports come back in the order of their numbers. A report that would be too long comes without what arrived, and
     then without who holds its ports.
     """
     bare = tuple(replace(port, holder=None, detail=None) for port in report.ports)
     whole = b""
-    for shorter in (report, replace(report, heard=()), replace(report, heard=(), ports=bare)):
+    silent = replace(report, heard=(), reached=())
+    for shorter in (report, silent, replace(silent, ports=bare)):
         whole = json.dumps(_as_json(shorter), ensure_ascii=False, separators=(",", ":")).encode()
         if len(whole) <= _REPORT_BYTES:
             break
@@ -315,9 +325,6 @@ def _as_json(report: StandInReport) -> Dict[str, Any]:
     for each in report.ports:
         alike = (each.transport, each.address, each.standing, each.holder, each.detail)
         ports.setdefault(alike, []).append(each.port)
-    heard: Dict[Tuple[Transport, str], List[int]] = {}
-    for transport, port, address in report.heard:
-        heard.setdefault((transport, address), []).append(port)
     return {
         "stack": report.stack,
         "name": known_as(report.name),
@@ -326,8 +333,16 @@ def _as_json(report: StandInReport) -> Dict[str, Any]:
             [_runs(numbers), transport, _cut(address), standing, _holder_as_json(holder), _cut(detail)]
             for (transport, address, standing, holder, detail), numbers in ports.items()
         ],
-        "heard": [[_runs(numbers), transport, _cut(address)] for (transport, address), numbers in heard.items()],
+        "heard": _places_as_json(report.heard),
+        "reached": _places_as_json(report.reached),
     }
+
+
+def _places_as_json(places: Iterable[_Place]) -> List[Any]:
+    ports: Dict[Tuple[Transport, str], List[int]] = {}
+    for transport, port, address in places:
+        ports.setdefault((transport, address), []).append(port)
+    return [[_runs(numbers), transport, _cut(address)] for (transport, address), numbers in ports.items()]
 
 
 def _holder_as_json(holder: Optional[Holder]) -> Optional[List[Any]]:
@@ -346,18 +361,27 @@ def _from_json(value: Any) -> StandInReport:
         for runs, transport, address, standing, holder, detail in _list(value["ports"])
         for port in _numbers(runs)
     )
-    heard = (
-        (Transport(transport), port, _text(address))
-        for runs, transport, address in _list(value["heard"])
-        for port in _numbers(runs)
-    )
     stack = _text(value["stack"])
     if not re.fullmatch("[0-9a-f]{16}", stack):
         raise ValueError("no stack")
     in_order = sorted(_not_too_many(ports), key=lambda each: (each.transport, each.port, each.address))
     return StandInReport(
-        stack, _text(value["name"]), _flag(value["is_stated"]), tuple(in_order), tuple(sorted(_not_too_many(heard)))
+        stack,
+        _text(value["name"]),
+        _flag(value["is_stated"]),
+        tuple(in_order),
+        _places(value["heard"]),
+        _places(value["reached"]),
     )
+
+
+def _places(value: Any) -> Tuple[_Place, ...]:
+    places = (
+        (Transport(transport), port, _text(address))
+        for runs, transport, address in _list(value)
+        for port in _numbers(runs)
+    )
+    return tuple(sorted(_not_too_many(places)))
 
 
 def _holder(value: Any) -> Optional[Holder]:

@@ -61,8 +61,9 @@ def _certain(run: Run, refused: list[Verdict]) -> str:
         lacking = [f"{format_by_transport(k for v in of for k in v.keys)} on {host}" for host, of in by_host.items()]
         return f"The stand-ins could not open {listed(lacking, _NAMED, '; ')}: start them there as root."
     first = next(iter(by_host))
-    where = f"on {first}" if len(by_host) == 1 else f"on each host, as on {first}"
+    take_key = f"--key-file {commands.KEY_FILE}"
+    others = f"start theirs alike, each with its own name and {take_key}; " if len(by_host) > 1 else ""
     return (
-        f"To be certain, run {where}: {commands.listen(run.selection, first)}; "
-        f"then this check with --key-file {commands.KEY_FILE}."
+        f"To be certain, run on {first}: {commands.listen(run.selection, first)}. "
+        f"{commands.copy_key(len(by_host))}; {others}then this check with {take_key}."
     )

@@ -67,6 +67,7 @@ def as_json(run: Run) -> Json:
         "answer": asdict(run.answer),
         "summary": _summary(run),
         "warnings": list(run.warnings),
+        "facts": list(run.facts),
         "diagnosis": [_diagnosis(diagnosis) for diagnosis in run.diagnosis],
         "stand_ins": [_stand_in(heard) for heard in run.stand_ins],
         "checks": [_check(verdict, evidence) for verdict in singly],

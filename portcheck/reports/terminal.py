@@ -17,6 +17,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from portcheck import commands
 from portcheck.engine.probe import REPLIED_FROM, PortState, Transport
 from portcheck.model import (
     Certainty,
@@ -29,6 +30,7 @@ from portcheck.model import (
     Own,
     Plan,
     Run,
+    Sight,
     SweepKind,
     Verdict,
     role_label,
@@ -156,7 +158,7 @@ def _circumstances(run: Run) -> Iterator[RenderableType]:
             "yellow",
         )
     for text in how_sure.before_install(run):
-        yield _text(text, "yellow")
+        yield from _with_commands(text, style="yellow")
     unread = sum(v.count for v in _weak(run) if v.observation.state is PortState.OPEN)
     if unread:
         answers = plural(unread, "answer is", "answers are")
@@ -227,6 +229,8 @@ def _findings(run: Run) -> Iterator[RenderableType]:
     for number, diagnosis in enumerate(grave[:_MAX_DIAGNOSES], start=1):
         yield Text()
         yield _numbered(number, diagnosis)
+        if diagnosis.remedy:
+            yield from _with_commands(f"-> {diagnosis.remedy}", "    ", "cyan")
     if len(grave) > _MAX_DIAGNOSES:
         yield Text()
         yield _text(f"And {plural(len(grave) - _MAX_DIAGNOSES, 'more cause')}: the JSON report has them all.", "bold")
@@ -239,8 +243,6 @@ def _numbered(number: int, diagnosis: Diagnosis) -> RenderableType:
     grid.add_row(Text(str(number)), _text(_warned(diagnosis) + diagnosis.headline, _OUTCOME_STYLES[diagnosis.outcome]))
     for line in diagnosis.lines:
         grid.add_row(Text(), _text(line))
-    if diagnosis.remedy:
-        grid.add_row(Text(), _text(f"-> {diagnosis.remedy}", "cyan"))
     return grid
 
 
@@ -267,12 +269,30 @@ def _section(heading: str, lines: Iterable[RenderableType]) -> Iterator[Renderab
     yield from listed_lines
 
 
-def _line(content: str) -> RenderableType:
+_MARK = "  - "
+
+
+def _line(content: str, mark: str = _MARK, style: str = "") -> RenderableType:
     grid = Table.grid(padding=0)
-    grid.add_column(width=4, no_wrap=True)
+    grid.add_column(width=len(mark), no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row(Text("  - "), _text(content))
+    grid.add_row(Text(mark), _text(content, style))
     return grid
+
+
+def _with_commands(content: str, mark: str = "", style: str = "") -> Iterator[RenderableType]:
+    """The same, but for each long command, which has a line of its own that is never broken: it is there to be copied.
+
+    Args:
+        mark: before the first line; the others are as far from the edge.
+    """
+    for is_command, piece in commands.pieces(content):
+        if is_command:
+            command = " " * (len(mark) + 2) + printable(piece, _MAX_TEXT)
+            yield Text(command, style=style, no_wrap=True, overflow="ignore")
+        else:
+            yield _line(piece, mark, style) if mark else _text(piece, style)
+        mark = " " * len(mark)
 
 
 def _unsure(run: Run) -> Iterator[RenderableType]:
@@ -280,7 +300,7 @@ def _unsure(run: Run) -> Iterator[RenderableType]:
     for diagnosis in unsure[:_MAX_DIAGNOSES]:
         remedy = f" -> {diagnosis.remedy}" if diagnosis.remedy else ""
         said = "".join(f" {line}" for line in diagnosis.lines[:1])
-        yield _line(f"{diagnosis.headline}.{said}{remedy}")
+        yield from _with_commands(f"{diagnosis.headline}.{said}{remedy}", _MARK)
     if len(unsure) > _MAX_DIAGNOSES:
         yield _line(f"And {len(unsure) - _MAX_DIAGNOSES:,} more: the JSON report has them all.")
 
@@ -315,13 +335,6 @@ _UNREAD = {
 """Over TCP silence is told as well: the connection shows that the port is open."""
 
 
-_OF_THIS_MACHINE = {
-    Finding.UNDETERMINED: "Not determined of this machine itself",
-    Finding.NOT_LISTENING: "For localhost only, and nothing listens",
-}
-"""What is told of it that is neither right nor wrong; that rules were not readable, the run's warnings say."""
-
-
 def _is_unread(verdict: Verdict) -> bool:
     """It is well, but what speaks there could not be told, or is not what was expected."""
     seen, check = verdict.observation, verdict.check
@@ -332,21 +345,20 @@ def _is_unread(verdict: Verdict) -> bool:
 
 def _informed(run: Run) -> Iterator[RenderableType]:
     """What is neither right nor wrong, one line for each kind."""
-    others: dict[tuple[str, ...], list[Verdict]] = {}
+    others: dict[tuple[bool, tuple[str, ...]], list[Verdict]] = {}
     for verdict in run.verdicts:
         if verdict.finding is Finding.OPEN_TO_OTHERS and verdict.outcome is Outcome.INFO:
-            others.setdefault(verdict.check.named_for, []).append(verdict)
-    for roles, verdicts in others.items():
-        yield _line(f"Open from here too, though meant for {' and '.join(roles)}: {_by_host(verdicts)}")
+            ours = verdict.seen.sight is Sight.ECHO
+            others.setdefault((ours, verdict.check.named_for), []).append(verdict)
+    for (ours, roles), verdicts in others.items():
+        opened = "Our stand-ins are reached from here too, at ports" if ours else "Open from here too, though"
+        yield _line(f"{opened} meant for {' and '.join(roles)}: {_by_host(verdicts)}")
     for transport, words in _UNREAD.items():
         if unread := [v for v in run.verdicts if v.check.transport is transport and _is_unread(v)]:
             said = dict.fromkeys(v.observation.answer or "" for v in unread)
             yield _line(f"{words}: {_by_host(unread)} ({listed(list(said))})")
-    for finding, words in _OF_THIS_MACHINE.items():
-        if informed := [
-            v for v in run.verdicts if v.check.is_own and v.outcome is Outcome.INFO and v.finding is finding
-        ]:
-            yield _line(f"{words}: {_by_host(informed)}")
+    yield from _of_this_machine(run)
+    yield from _one_machine(run)
     if translated := [v for v in run.verdicts if v.seen.translated is not None]:
         where = dict.fromkeys(v.seen.translated or "" for v in translated)
         yield _line(
@@ -381,6 +393,49 @@ def _informed(run: Run) -> Iterator[RenderableType]:
             f"{plural(len(empty), 'address', 'addresses')} without any sign of life "
             f"({listed(list(empty))}), {plural(len(alive), 'host')} found"
         )
+
+
+_NOT_DETERMINED = {
+    Expect.LET_IN: (
+        "Whether the packet filter of this machine lets in {ports} was not determined{why}",
+        "what others have to reach",
+    ),
+    Expect.LOOPBACK_ONLY: (
+        "Whether it listens for localhost only was not determined: {ports}{why}",
+        "every port for localhost only",
+    ),
+}
+"""What is not known of this machine, of some ports or of all of them."""
+
+
+def _of_this_machine(run: Run) -> Iterator[RenderableType]:
+    """That its rules could not be read, the run's warnings say."""
+    for fact in run.facts:
+        yield _line(fact)
+    own = [v for v in run.verdicts if v.check.is_own]
+    if idle := [v for v in own if v.finding is Finding.NOT_LISTENING and v.outcome is Outcome.INFO]:
+        yield _line(f"For localhost only, and nothing listens: {_by_host(idle)}")
+    for expect, (whether, every_port) in _NOT_DETERMINED.items():
+        asked = [v for v in own if v.check.expect is expect]
+        unknown: dict[str | None, list[Verdict]] = {}
+        for verdict in asked:
+            if verdict.finding is Finding.UNDETERMINED and verdict.outcome is Outcome.INFO:
+                unknown.setdefault(verdict.observation.detail, []).append(verdict)
+        for detail, verdicts in unknown.items():
+            why = f" ({detail})" if detail else ""
+            ports = every_port if 1 < len(verdicts) == len(asked) else _by_host(verdicts)
+            yield _line(whether.format(ports=ports, why=why))
+
+
+def _one_machine(run: Run) -> Iterator[RenderableType]:
+    """Hosts that are called by several names, and answer as one."""
+    named: dict[str, dict[str, None]] = {}
+    for verdict in run.verdicts:
+        if verdict.seen.sight is Sight.ECHO and verdict.seen.echo is not None:
+            named.setdefault(verdict.seen.echo.stack, {})[verdict.check.host] = None
+    for hosts in named.values():
+        if len(hosts) > 1:
+            yield _line(f"The same machine, for one stand-in answered as all of them: {listed(list(hosts))}")
 
 
 def _by_host(verdicts: list[Verdict]) -> str:

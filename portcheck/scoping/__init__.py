@@ -26,12 +26,18 @@ DEFAULT_MAX_HOSTS = 65_536
 
 
 def scope_of(
-    selection: Selection, phase: Phase, max_hosts: int = DEFAULT_MAX_HOSTS, *, anywhere: bool = False
+    selection: Selection,
+    phase: Phase,
+    max_hosts: int = DEFAULT_MAX_HOSTS,
+    *,
+    anywhere: bool = False,
+    standing_in: bool = False,
 ) -> Scope:
     """Everything that planning needs.
 
     Args:
         anywhere: --from may be a host of the site that this machine is not. Nothing can be sent from there.
+        standing_in: the ports are not checked: this machine opens them itself (`listen`).
 
     Raises:
         PortcheckError: something that the user named does not exist or does not fit; nothing was sent.
@@ -39,8 +45,9 @@ def scope_of(
     site, documents = _files(selection)
     sweep = parse_sweep(selection.sweep)
     if not documents and not selection.expects and sweep.kind in (SweepKind.NONE, SweepKind.DOCUMENTED):
+        to_do = "stand in for" if standing_in else "check"
         raise PortcheckError(
-            "Nothing to check: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
+            f"Nothing to {to_do}: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
         )
     extra = tuple(named for text in selection.expects for named in parse_expect(text))
     if not documents:
@@ -50,9 +57,16 @@ def scope_of(
     others: tuple[Host, ...] = ()
     chosen: frozenset[str] = frozenset()
     if selection.local:
-        from portcheck.scoping.own import own_host
+        from portcheck.scoping.own import leave_out_without_ports, own_host
 
-        own, vantage, others = own_host(selection, site, documents, left_out, anywhere=anywhere)
+        if not standing_in and phase is Phase.INSTALLED and extra:
+            raise PortcheckError(
+                "-e names what others reach, and with the product running --local looks at what is for localhost "
+                "alone: leave out one of them, or add --phase preinstall"
+            )
+        if not standing_in:
+            leave_out_without_ports(selection, documents, extra, left_out)
+        own, vantage, others = own_host(selection, site, documents, left_out, standing_in=standing_in)
         hosts = (own,)
     elif site is not None:
         everyone, vantage = hosts_of_site(site, documents, selection, left_out, anywhere=anywhere)

@@ -32,8 +32,12 @@ def hosts_of_site(
     left_out: list[NotPlanned],
     *,
     anywhere: bool = False,
+    option: str = "--from",
 ) -> tuple[tuple[Host, ...], Vantage]:
     """All hosts of the site with their addresses, and where in it we stand, or with `anywhere` would stand.
+
+    Args:
+        option: says where we stand.
 
     Raises:
         PortcheckError: a vantage that is not this machine.
@@ -41,7 +45,7 @@ def hosts_of_site(
     names = [text for host in site.hosts for text in host.addresses if local.canonical(text) is None]
     found = local.look_up(names)
     hosts = tuple(_site_host(host, documents, found, left_out) for host in site.hosts)
-    vantage = _site_vantage(site, hosts, documents, selection, anywhere)
+    vantage = _site_vantage(site, hosts, documents, selection, anywhere, option)
     if vantage.host is None:
         hosts = tuple(replace(host, is_self=local.is_this_machine(host.addresses)) for host in hosts)
     return hosts, vantage
@@ -103,11 +107,16 @@ def chosen_hosts(
 
 
 def _site_vantage(
-    site: Site, hosts: tuple[Host, ...], documents: tuple[Document, ...], selection: Selection, anywhere: bool
+    site: Site,
+    hosts: tuple[Host, ...],
+    documents: tuple[Document, ...],
+    selection: Selection,
+    anywhere: bool,
+    option: str,
 ) -> Vantage:
     machine, source = local.machine_name(), selection.source
     if source is None:
-        return _vantage_by_address(site, hosts, machine, role_will_do=not selection.local)
+        return _vantage_by_address(site, hosts, machine, option, role_will_do=not selection.local)
     for host in hosts:
         if host.name == source:
             sources = local.own_sources(host.addresses)
@@ -124,19 +133,22 @@ def _site_vantage(
     return claimed_vantage(documents, source, machine, [host.name for host in hosts])
 
 
-def _vantage_by_address(site: Site, hosts: tuple[Host, ...], machine: str, *, role_will_do: bool) -> Vantage:
+def _vantage_by_address(
+    site: Site, hosts: tuple[Host, ...], machine: str, option: str, *, role_will_do: bool
+) -> Vantage:
     ours = [host for host in hosts if not host.external and local.is_this_machine(host.addresses)]
     if len(ours) == 1:
         host = ours[0]
         return Vantage(host.name, frozenset(host.roles), host.name, local.own_sources(host.addresses), machine)
     if ours:
         names = ", ".join(host.name for host in ours)
-        how = " with --from" if role_will_do else ""
-        raise PortcheckError(f"This machine ({machine}) is several hosts of {site.path} ({names}): say which{how}.")
+        raise PortcheckError(
+            f"This machine ({machine}) is several hosts of {site.path} ({names}): say which with {option}."
+        )
     roles = sorted({role_label(role) for host in hosts if not host.external for role in host.roles})
     names = listed([host.name for host in hosts if not host.external])
     role = f"role this machine plays: --from {' or --from '.join(roles) if roles else 'ROLE'}"
     raise PortcheckError(
         f"This machine ({machine}) has no address of {site.path}. Run portcheck on one of its hosts ({names}), "
-        f"or say which {role if role_will_do else 'of them it is'}"
+        f"or say which {role if role_will_do else f'of them it is: {option} HOST'}"
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from portcheck.addresses import parse_address
+from portcheck.addresses import is_machine_name, parse_address
 from portcheck.model import (
     Address,
     Document,
@@ -25,7 +24,6 @@ from portcheck.scoping.addresses import addresses_of, distinct
 from portcheck.scoping.names import chosen_role_keys, claimed_vantage
 from portcheck.vantage import local
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _HERE = "here"
 _ROLES_SHOWN = 12
 
@@ -124,7 +122,8 @@ def target_roles(selection: Selection, documents: tuple[Document, ...]) -> tuple
     if not chosen and all(len(roles) == 1 for roles in own.values()):
         return tuple(role_key(d, own[d.id][0].name) for d in unsaid)
     if unsaid:
-        raise PortcheckError(_which_role([(d, own[d.id] or list(d.roles.values())) for d in unsaid]))
+        whose = "this machine plays" if selection.local else "the targets play"
+        raise PortcheckError(_which_role([(d, own[d.id] or list(d.roles.values())) for d in unsaid], whose))
     return chosen
 
 
@@ -138,9 +137,9 @@ def _roles_shown(document: Document, roles: list[Role]) -> str:
     return f"{', '.join(shown)} and {len(ordered) - len(shown)} more, see portcheck documents show {document.id}"
 
 
-def _which_role(unsaid: list[tuple[Document, list[Role]]]) -> str:
+def _which_role(unsaid: list[tuple[Document, list[Role]]], whose: str) -> str:
     names = {document.id: _roles_shown(document, roles) for document, roles in unsaid}
-    say = f"Say which role of {' and of '.join(names)} the targets play: -r ROLE"
+    say = f"Say which role of {' and of '.join(names)} {whose}: -r ROLE"
     if len(names) == 1:
         return f"{say} (one of {', '.join(names.values())})"
     return f"{say} for each ({'; '.join(f'{document}: {roles}' for document, roles in names.items())})"
@@ -168,7 +167,7 @@ def _target(text: str, max_hosts: int) -> Iterator[_Target]:
         # The message names what it is about, unless that is only a part of the TARGET.
         about = "" if str(error).startswith(quoted(text)) else f"{quoted(text)}: "
         raise PortcheckError(f"TARGET {about}{error}") from None
-    if local.canonical(name) is None and not _NAME.fullmatch(name):
+    if local.canonical(name) is None and not is_machine_name(name):
         raise PortcheckError(
             f"TARGET {quoted(text)}: {quoted(name)} is neither an address nor a name; "
             "write 10.0.0.1, web1, 10.0.0.0/24 or web1=10.0.0.1"

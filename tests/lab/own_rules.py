@@ -42,6 +42,12 @@ set rows { type inet_proto . inet_service; flags interval; elements = { tcp . 20
 }
 set seen { type ipv4_addr; flags dynamic; size 100;
 }
+set heavy { type inet_service; quota over 100 mbytes; elements = { 2000, 2001 }
+}
+set counted { type inet_service; counter; elements = { 2000, 2002 }
+}
+map kept { type inet_service : verdict; counter quota over 100 mbytes; elements = { 2001 : accept, 2002 : drop }
+}
 """
 _MATCHES = (
     *("tcp dport 2000", "udp dport 2001", "tcp dport { 2001, 2003 }", "udp dport 2000-2002", "tcp dport != 2002"),
@@ -65,6 +71,8 @@ _MATCHES = (
         "tcp option sack-perm exists",
     ),
     *("meta l4proto . th dport @rows", "tcp dport & 1 == 1", "meta nfproto ipv6"),
+    *("tcp dport @heavy", "udp dport != @heavy", "tcp dport @counted", "udp dport @counted"),
+    *("tcp dport { 2001 limit rate 1/hour burst 1 packets, 2003 }", "udp dport { 2000 counter, 2001 counter }"),
 )
 _MATCHES_OF = {
     "ip": (
@@ -85,11 +93,17 @@ _MAPS = (
     "meta l4proto . th dport vmap { tcp . 2001 : accept, udp . 2002 : drop, tcp . 2000 : jump two }",
     "meta mark vmap { 0 : accept, 1 : drop }",
     "iifname vmap { lo : accept, lan : jump one }",
+    *("tcp dport vmap @kept", "udp dport vmap @kept"),
 )
 _DECISIONS = (
     *("accept", "accept", "accept", "drop", "drop", "reject", "reject", "return"),
     *("counter", "continue", 'log prefix "x "', "meta mark set 1", "ct mark set 1"),
 )
+_REJECTIONS = {
+    "inet": ("icmpx admin-prohibited", "icmpx host-unreachable", "icmp net-prohibited", "icmpv6 admin-prohibited"),
+    "ip": ("icmp host-unreachable", "icmp admin-prohibited"),
+    "ip6": ("icmpv6 admin-prohibited", "icmpv6 addr-unreachable"),
+}
 _BEGINNINGS = (
     "ct state established,related accept",
     "ct state vmap { established : accept, related : accept, invalid : drop }",
@@ -111,7 +125,7 @@ def ruleset(random: Random) -> str:
     for number, family in enumerate(tables):
         bases = [("filter", "input", random.choice((-10, 0, 10)))] if number == 0 or random.random() < 0.5 else []
         bases += [each for each in _BASES if random.random() < 0.15 and each not in bases]
-        parts += [f"table {family} lab{number} {{", _SETS]
+        parts += [f"table {family} lab{number} {{", *(["flags dormant"] if random.random() < 0.05 else []), _SETS]
         # A chain must exist before another jumps to it.
         for at, name in enumerate(INNER):
             rules = [_rule(random, family, INNER[:at]) for _ in range(random.randrange(4))]
@@ -135,7 +149,7 @@ def _base(random: Random, family: str, kind: str, hook: str, priority: int) -> l
     rules = [_rule(random, family, INNER, hook) for _ in range(random.randrange(1, 7))]
     beginning = [random.choice(_BEGINNINGS), random.choice(_NEIGHBOURS if family != "ip" else ("",))]
     if priority == -300 and random.random() < 0.3:
-        beginning.append("tcp dport 2001 notrack")
+        beginning.append(random.choice(("tcp dport 2001 notrack", "tcp dport 2001 ct zone set 5")))
     return [*head, *beginning, *rules, "}"]
 
 
@@ -148,7 +162,7 @@ def _rule(random: Random, family: str, chains: Sequence[str], hook: str = "") ->
         for match in random.choices((*_MATCHES, *of_family), k=random.choice((0, 1, 1, 1, 2)))
         if _fits(match, family, hook)
     ]
-    decisions = ["reject with icmpx admin-prohibited"] if family == "inet" else []
+    decisions = [f"reject with {kind}" for kind in _REJECTIONS[family]]
     if not any("udp" in match for match in matches):
         decisions.append("reject with tcp reset")
     decisions += [*_DECISIONS, *(f"{verb} {name}" for name in chains for verb in ("jump", "goto"))]
@@ -191,6 +205,9 @@ def tried(asks: Sequence[Ask]) -> list[str]:
     return [came.get(number, "drop") for number in range(len(asks))]
 
 
+_ERRORS_OF_IPV4 = (socket.IPPROTO_IP, 11)
+_ERRORS_OF_IPV6 = (socket.IPPROTO_IPV6, 25)
+"""IP_RECVERR and IPV6_RECVERR, linux/in.h and linux/in6.h."""
 _source_ports = cycle(range(1100, 30000))
 """No port a second time while connection tracking may remember the first, which would not be new then."""
 
@@ -200,6 +217,8 @@ def _sent(ask: Ask) -> socket.socket | str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
     sock.setblocking(False)
+    # Without it a socket over IPv6 ignores all errors of ICMP at first, and one for UDP all but a few.
+    sock.setsockopt(*(_ERRORS_OF_IPV6 if ":" in address else _ERRORS_OF_IPV4), 1)
     if transport == "tcp":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.bind((source, next(_source_ports)))

@@ -206,6 +206,10 @@ BREAKS: Mapping[str, Break] = {
     "udp-rejected-by-host": _break("m3", INTO, "m3", "61053/udp", _PORT),
     "translated": _break("r", ELSEWHERE, "m2", "9443/tcp", {IPV4: "dnat ip to {m3}", IPV6: "dnat ip6 to {m3}"}),
     "udp-translated": _break("r", ELSEWHERE, "m1", "53/udp", {IPV4: "dnat ip to {m2}", IPV6: "dnat ip6 to {m2}"}),
+    "redirected": _break(
+        *("r", ELSEWHERE, "m2", "8123/tcp"), {IPV4: "dnat ip to {m2}:8443", IPV6: "dnat ip6 to [{m2}]:8443"}
+    ),
+    "read-and-stopped": _break("r", THROUGH, "m3", "8123/tcp", "meta length > 200 drop"),
     "one-way": _break("r", BACK, "m3", "62501/tcp", "drop"),
     "udp-one-way": _break("r", BACK, "m3", "53/udp", "drop"),
     "ipv6-only": _break("r", THROUGH, "m3", "62080/tcp", {IPV6: "drop"}),

@@ -375,6 +375,8 @@ BLAMES: Mapping[str, Blame] = {
     "udp-rejected-by-host": Blame(Finding.REJECTED, Reason.PORT_UNREACH, ("61053/udp", "m3", "stand-in")),
     "translated": Blame(Finding.WRONG_RESPONDER, Reason.ECHO_TOKEN, ("9443/tcp", "m2", "m3")),
     "udp-translated": Blame(Finding.WRONG_RESPONDER, Reason.ECHO_TOKEN, ("53/udp", "m1", "m2")),
+    "redirected": Blame(Finding.WRONG_RESPONDER, Reason.ECHO_TOKEN, ("8123/tcp", "Mesos DNS", "m2", "8443")),
+    "read-and-stopped": Blame(Finding.BLOCKED, Reason.SYN_ACK, ("8123/tcp", "Mesos DNS", "m3", "stopped")),
     "one-way": Blame(Finding.BLOCKED, Reason.NO_RESPONSE, ("62501/tcp", "m3", "way back")),
     "udp-one-way": Blame(Finding.BLOCKED, Reason.NO_RESPONSE, ("53/udp", "m3", "way back")),
     "ipv6-only": Blame(Finding.BLOCKED, Reason.NO_RESPONSE, ("62080/tcp", "Navstar", "m3 (fd87:1::13)")),
