@@ -23,6 +23,7 @@ from portcheck.diagnosis import diagnose
 from portcheck.engine.descriptors import raise_descriptor_limit
 from portcheck.engine.pace import Pace, Speed
 from portcheck.engine.probe import OWN_HOST, OWN_RULES, Answered, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.tasks import together
 from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.judging import judge_all
@@ -293,7 +294,7 @@ async def measure(
         take = partial(_take, measured, questions)
         others = DatagramEngine(of_budget, take, pace=pace, seed=seed, progress=of_others, tell=tell)
         parts.append(others.run(questions.sets(), stop))
-    await _together(parts)
+    await together(parts)
     for observation in questions.read() if questions is not None else ():
         measured.refine(observation)
     if shared is not None:
@@ -392,14 +393,3 @@ def _summed(progress: Progress) -> tuple[Progress, Progress]:
         progress(sum(counts))
 
     return partial(part, 0), partial(part, 1)
-
-
-async def _together(parts: Iterable[Coroutine[None, None, None]]) -> None:
-    """All of them; a bug in one ends the others as well, and is raised."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

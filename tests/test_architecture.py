@@ -56,7 +56,16 @@ LAYERS: Mapping[str, Layer] = {
     "probes": Layer(("probes",), below=("printable", "protocols", "model", "engine.probe")),
     "verify": Layer(
         ("verify",),
-        below=("probes", "printable", "protocols", "model", "engine.probe", "engine.pace", "engine.addresses"),
+        below=(
+            "probes",
+            "printable",
+            "protocols",
+            "model",
+            "engine.probe",
+            "engine.pace",
+            "engine.addresses",
+            "engine.tasks",
+        ),
     ),
     "importing": Layer(IMPORTING, below=("printable", "wording", "model", "engine.probe"), pure=True),
     "edges": Layer(

@@ -42,6 +42,7 @@ from .probe import (
     StandInReport,
     Transport,
 )
+from .tasks import end, together, until
 
 Asked = Union[Echo, str]
 """What came of asking: an echo, or why there is none (CLOSED_, SILENT_, OTHER_WITHOUT_TOKEN, UNASKED_TOKEN)."""
@@ -119,7 +120,7 @@ class Asker:
             answers[probe] = await self._echo(probe)
 
         waiting = _by_turns(dict.fromkeys(probes), lambda probe: probe.address)
-        await _until(stop, None, self._each(waiting, ask_one))
+        await until(stop, None, self._each(waiting, ask_one))
         return answers
 
     async def reports(
@@ -130,9 +131,9 @@ class Asker:
 
         async def read_one(name: _Name) -> None:
             # What takes longer is left out: a stand-in that is slow on purpose must not hold up the run.
-            await _until(stop, self._timing.report_s, self._report(name, through[name], found))
+            await until(stop, self._timing.report_s, self._report(name, through[name], found))
 
-        await _until(stop, None, self._each(iter(through), read_one))
+        await until(stop, None, self._each(iter(through), read_one))
         return found
 
     async def _each(self, waiting: Iterator[_T], do: Callable[[_T], Coroutine[Any, Any, None]]) -> None:
@@ -142,7 +143,7 @@ class Asker:
             for each in waiting:
                 await do(each)
 
-        await _together(work() for _ in range(self._connections))
+        await together(work() for _ in range(self._connections))
 
     # -------------------------------------------------------------------------------------------------- echoes
 
@@ -165,7 +166,7 @@ class Asker:
                         return answer
                     without.append(str(answer))
         finally:
-            await _end(running)
+            await end(running)
         for detail in (OTHER_WITHOUT_TOKEN, CLOSED_WITHOUT_TOKEN, UNASKED_TOKEN):
             if detail in without:
                 return detail
@@ -372,33 +373,3 @@ def _by_turns(probes: Iterable[Probe], group: Callable[[Probe], str]) -> Iterato
         for row in rows:
             yield row[place]
         place += 1
-
-
-async def _until(stop: "asyncio.Future[Any]", within_s: Optional[float], job: Coroutine[Any, Any, None]) -> None:
-    """Do the job until it is done, or until it has to end; a bug in it is raised."""
-    work = asyncio.ensure_future(job)
-    ends: "set[asyncio.Future[Any]]" = {work, stop}
-    try:
-        await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work})
-    if not work.cancelled():
-        work.result()
-
-
-async def _together(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All of them; a bug in one ends the others as well, and is raised."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        await _end(tasks)
-
-
-async def _end(tasks: "Iterable[asyncio.Future[Any]]") -> None:
-    left = list(tasks)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from portcheck.engine.addresses import is_own
 from portcheck.engine.pace import Pace
 from portcheck.engine.probe import Probe, Reason
+from portcheck.engine.tasks import together, until
 from portcheck.protocols import Spoken
 from portcheck.verify.conversation import ConversationTiming, ask, expected_at, question, steps
 from portcheck.verify.language import Server
@@ -91,27 +91,13 @@ async def verify(
     async def look_at_each(hosts: Iterator[list[Asked]]) -> None:
         for host in hosts:
             ports = iter(host)
-            await _together(ask_each(ports) for _ in range(min(timing.connections_per_host, len(host))))
+            await together(ask_each(ports) for _ in range(min(timing.connections_per_host, len(host))))
 
     by_host = _by_host(asked)
     run.load(each for host in by_host for each in host)
     hosts = iter(by_host)
-    await _until(stop, timing.total_s, _together(look_at_each(hosts) for _ in range(min(timing.hosts, len(by_host)))))
+    await until(stop, timing.total_s, together(look_at_each(hosts) for _ in range(min(timing.hosts, len(by_host)))))
     return answers
-
-
-async def _until(stop: asyncio.Future[Reason] | None, total_s: float, job: Coroutine[None, None, None]) -> None:
-    """Do the job until it is done, or until it has to stop; a bug in it is raised."""
-    work = asyncio.ensure_future(job)
-    ends: set[asyncio.Future[Any]] = {work} if stop is None else {work, stop}
-    try:
-        await asyncio.wait(ends, timeout=total_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work})
-    if not work.cancelled():
-        work.result()
 
 
 def _by_host(asked: Iterable[Asked]) -> list[list[Asked]]:
@@ -119,12 +105,6 @@ def _by_host(asked: Iterable[Asked]) -> list[list[Asked]]:
     for each in asked:
         hosts.setdefault(each.host or each.probe.address, {}).setdefault(each.probe, each)
     return [list(ports.values()) for ports in hosts.values()]
-
-
-async def _together(jobs: Iterable[Coroutine[None, None, None]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            group.create_task(job)
 
 
 class _Run:

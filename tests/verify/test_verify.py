@@ -422,6 +422,5 @@ async def test_a_bug_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> N
         raise ZeroDivisionError
 
     monkeypatch.setattr(portcheck.verify, "ask", broken)
-    with pytest.raises(ExceptionGroup) as raised:
+    with pytest.raises(ZeroDivisionError):
         await verify([Asked(Probe(IPV4, Transport.TCP, 1), (), "a")], pace=Pace(Speed.FAST))
-    assert raised.group_contains(ZeroDivisionError)
