@@ -22,7 +22,7 @@ from portcheck.answer import answer
 from portcheck.diagnosis import diagnose
 from portcheck.engine.descriptors import raise_descriptor_limit
 from portcheck.engine.pace import Pace, Speed
-from portcheck.engine.probe import OWN_HOST, OWN_RULES, Answered, Observation, PortState, Probe, Reason, Transport
+from portcheck.engine.probe import Answered, Observation, PortState, Probe, Reason, Transport
 from portcheck.engine.tasks import together
 from portcheck.engine.tcp import TcpEngine
 from portcheck.engine.timing import TcpTiming, timing_of
@@ -33,7 +33,6 @@ from portcheck.model import (
     Finding,
     Gap,
     HeardStandIn,
-    Phase,
     Plan,
     Run,
     Secrets,
@@ -41,7 +40,6 @@ from portcheck.model import (
     Unexpected,
     Verdict,
 )
-from portcheck.own_checks import sources_of
 from portcheck.probe_sets import of_plan, probe_sets, transports
 from portcheck.verdict import Strictness, summarise
 from portcheck.waivers import apply_waivers
@@ -258,29 +256,20 @@ async def measure(
     Returns:
         What the reader has to know of it beside the answers, one sentence each.
     """
-    remarks = look_at_ourselves(plan, measured)
     pace = Pace(Speed(selection.speed), selection.max_rate)
     shared: Shared | None = None
     if stand_in_key is not None:
-        from portcheck.echoes import recognise_our_own
         from portcheck.questions import new_shared
 
         shared = new_shared(stand_in_key)
-        await recognise_our_own(measured, shared, stop, pace)
-    remarks += of_whom_nothing_is_seen(measured)
+    # Before anything is sent: connections of the run hold ports of ours themselves.
+    remarks = await _of_ourselves(plan, measured, shared, stop, pace)
     of_tcp, of_others = _summed(progress)
     parts: list[Coroutine[None, None, None]] = []
     carried = transports(plan)
     otherwise = carried - {Transport.TCP}
     if Transport.TCP in carried:
-        chosen = timing or timing_of(Speed(selection.speed))
-        if selection.deadline_s is not None:
-            # The user has said how long she waits, also for a host that falls silent.
-            chosen = replace(chosen, patience_s=math.inf)
-        if otherwise:
-            # Both engines hold sockets; neither may starve the other.
-            half = max(1, raise_descriptor_limit() // 2)
-            chosen = replace(chosen, max_in_flight=min(half, chosen.max_in_flight or half))
+        chosen = _timing(timing or timing_of(Speed(selection.speed)), selection, shares_sockets=bool(otherwise))
         engine = TcpEngine(chosen, measured.take, pace=pace, seed=seed, progress=of_tcp, tell=tell)
         parts.append(engine.run(probe_sets(plan, seed=seed, evidence=selection.evidence, kept=measured), stop))
     questions: Questions | None = None
@@ -306,46 +295,31 @@ async def measure(
     return remarks
 
 
-def look_at_ourselves(plan: Plan, measured: Measured) -> tuple[str, ...]:
-    """What this machine's kernel and packet filter say for the checks of its own ports; nothing is sent.
-
-    Returns:
-        What they do not show, one sentence each.
-    """
-    probes = [check.probe for check in plan.checks if check.is_own and check.probe is not None]
-    if not probes:
+async def _of_ourselves(
+    plan: Plan, measured: Measured, shared: Shared | None, stop: asyncio.Future[Reason], pace: Pace
+) -> tuple[str, ...]:
+    """What is to be known of the machine that we stand on; most runs ask for nothing and load nothing for it."""
+    if not any(check.is_own for check in plan.checks):
         return ()
-    from portcheck.engine.own_ports import look_at_own_ports
-    from portcheck.engine.own_rules import look_at_own_rules
+    from portcheck.own_looks import look_at_ourselves, of_whom_nothing_is_seen
 
-    scope = plan.scope
-    host = next(host for host in scope.hosts if host.name == scope.vantage.host)
-    addresses = tuple(address.ip for address in host.addresses)
-    remarks: list[str] = []
-    if asked := [probe for probe in probes if probe.address == OWN_HOST]:
-        # What a running product has is looked up: a trial would be in the way of a service that starts just now.
-        ports = look_at_own_ports(asked, addresses, trial=scope.phase is Phase.PREINSTALL)
-        remarks.extend(ports.remarks)
-        for observation in ports.observations:
-            measured.take(observation)
-    if asked := [probe for probe in probes if probe.address == OWN_RULES]:
-        rules = look_at_own_rules(asked, sources_of(scope, host), addresses)
-        remarks.extend(rules.remarks)
-        measured.facts.extend(rules.facts)
-        for observation in rules.observations:
-            measured.take(observation)
-    return tuple(remarks)
+    remarks = look_at_ourselves(plan, measured)
+    if shared is not None:
+        from portcheck.echoes import recognise_our_own
+
+        await recognise_our_own(measured, shared, stop, pace)
+    return (*remarks, *of_whom_nothing_is_seen(measured))
 
 
-def of_whom_nothing_is_seen(measured: Measured) -> tuple[str, ...]:
-    """The holders of our own ports that stayed unknown, in a sentence."""
-    own = [seen for seen in measured if isinstance(seen, Observation) and seen.probe.address == OWN_HOST]
-    if not own:
-        return ()
-    from portcheck.engine.own_ports import remark_on_unnamed
-
-    remark = remark_on_unnamed(own)
-    return () if remark is None else (remark,)
+def _timing(usual: TcpTiming, selection: Selection, *, shares_sockets: bool) -> TcpTiming:
+    if selection.deadline_s is not None:
+        # The user has said how long she waits, also for a host that falls silent.
+        usual = replace(usual, patience_s=math.inf)
+    if not shares_sockets:
+        return usual
+    # Both engines hold sockets; neither may starve the other.
+    half = max(1, raise_descriptor_limit() // 2)
+    return replace(usual, max_in_flight=min(half, usual.max_in_flight or half))
 
 
 def _take(measured: Measured, questions: Questions, answered: Answered) -> None:
@@ -365,6 +339,7 @@ async def _verify(plan: Plan, measured: Measured, stop: asyncio.Future[Reason], 
         seen.probe: seen
         for seen in measured
         if isinstance(seen, Observation)
+        and not seen.probe.is_own
         and seen.state is PortState.OPEN
         and seen.probe.transport is Transport.TCP
         and seen.answer is None

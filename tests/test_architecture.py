@@ -71,7 +71,9 @@ LAYERS: Mapping[str, Layer] = {
     "edges": Layer(
         ("yaml_input", "records", "documents", "site", "vantage"), below=("importing", "pure", "model", "engine")
     ),
-    "run": Layer(("run", "questions", "echoes"), below=("version", "verify", "probes", "pure", "model", "engine")),
+    "run": Layer(
+        ("run", "questions", "echoes", "own_looks"), below=("version", "verify", "probes", "pure", "model", "engine")
+    ),
     "scoping": Layer(("scoping",), below=("edges", "pure", "model", "engine.probe")),
     "reports": Layer(("reports",), below=(*TEXT, "knowledge.said", "protocols", "model", "engine.probe")),
     "resume": Layer(("resume",), below=("reports", *TEXT, "model", "engine.probe", "engine.pace"), pure=True),

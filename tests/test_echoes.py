@@ -235,3 +235,10 @@ def test_our_own_stand_in_is_known_before_anything_is_sent() -> None:
         run = execute(plan(scope), selection, timing=SHORT, seed=1, stand_in_key=KEY)
     assert run.interrupted == "deadline"
     assert own_checks(run)[f"{port}/udp"].outcome is Outcome.PASS
+
+
+def test_ports_of_our_own_are_not_asked_what_they_speak() -> None:
+    with bound(M1) as foreign:
+        scope = asked_for(f"{port_of(foreign)}/tcp", own=Own.ONLY)
+        run = execute(plan(scope), Selection(verify=True), timing=SHORT, seed=1)
+    assert (run.warnings, run.summary.packets) == ((), 0)

@@ -46,9 +46,10 @@ from portcheck.engine.stand_in import Came
 from portcheck.engine.timing import TcpTiming, timing_of
 from portcheck.measured import Measured
 from portcheck.model import LOCALHOST, LOOPBACK, Answers, Expectation, Family, Host, Listen, Plan, Run, Selection
+from portcheck.own_looks import look_at_ourselves
 from portcheck.probe_sets import AskedPort, asked_without_connection, of_plan, probe_sets
 from portcheck.role_ports import RolePort, role_ports
-from portcheck.run import KnownFor, conclude, look_at_ourselves
+from portcheck.run import KnownFor, conclude
 
 _STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 _ROUTER = "10.0.2.254"

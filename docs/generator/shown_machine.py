@@ -79,7 +79,7 @@ def _made_up(machine: Machine, proc: str) -> Mapping[str, Any]:
         "vantage.local.privilege_lacking": lambda transport, address: None,
         "vantage.local.machine_name": lambda: machine.name,
         "engine.own_ports.is_own": lambda address: address == machine.address,
-        "engine.own_ports.look_at_own_ports": partial(own_ports.look_at_own_ports, proc=proc),
+        "own_looks.look_at_own_ports": partial(own_ports.look_at_own_ports, proc=proc),
         "engine.own_ports._bind": partial(_bind, machine),
         "engine.own_ports.os.geteuid": lambda: 0 if machine.is_root else _OWNERS,
         "engine.own_rules.list_ruleset": lambda: _listing(machine),

@@ -128,6 +128,11 @@ class Probe:
     port: int
     source_address: Optional[str] = None
 
+    @property
+    def is_own(self) -> bool:
+        """It asks this machine about itself."""
+        return self.address in (OWN_HOST, OWN_RULES)
+
 
 @dataclass(frozen=True)
 class ProbeSet:
