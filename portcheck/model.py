@@ -713,7 +713,7 @@ class Sight(Word):
     UNABLE = "our stand-in could not open it"
     UNOPENED = "our stand-in there was not started for it"
     UNREPORTED = "our stand-in answered at other ports, and did not say whether it opened this one"
-    CUT_SHORT = "the run ended before the stand-ins were heard"
+    CUT_SHORT = "the run ended before its stand-in could be asked"
     ABSENT = "no stand-in of this host was heard"
 
     @property

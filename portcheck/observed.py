@@ -263,7 +263,7 @@ def _stand_in(check: Check, observation: Observation, seen: Seen) -> dict[str, s
     unheard = {
         Sight.ABSENT: f"no stand-in of {check.host} was heard",
         Sight.UNOPENED: f"our stand-in on {check.host} was not started for this port",
-        Sight.CUT_SHORT: f"the run ended before a stand-in on {check.host} was heard",
+        Sight.CUT_SHORT: f"the run ended before a stand-in on {check.host} could be asked",
         Sight.UNREPORTED: f"our stand-in on {check.host} did not say whether it opened this port",
     }
     return {

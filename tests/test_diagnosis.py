@@ -1232,7 +1232,10 @@ def test_a_range_that_is_blocked_in_its_middle_is_named_with_the_ports_that_show
     assert len(drawn) == 5
     found = only(with_stand_ins({f"m3/ipv4/tcp/{drawn[2]}": silent}, REPORTS))
     assert found.headline == f"1 of the ports 49152-65535/tcp ({drawn[2]}) Tasks is dropped on the way to m3"
-    assert found.remedy == "Allow 49152-65535/tcp from a1 (10.0.0.11) to 10.0.0.3."
+    assert found.remedy == (
+        "Allow 49152-65535/tcp from a1 (10.0.0.11) to 10.0.0.3. On m3, this shows what its own firewall does: "
+        "portcheck check --local -s site.yaml"
+    )
     whole = only(with_stand_ins({f"m3/ipv4/tcp/{port}": silent for port in drawn}, REPORTS))
     assert whole.headline == "5 of the ports 49152-65535/tcp Tasks are dropped on the way to m3"
 

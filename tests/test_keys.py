@@ -8,6 +8,7 @@ import pytest
 
 from portcheck.cli.keys import ENVIRONMENT, key, write_new_key
 from portcheck.model import PortcheckError
+from tests.command import portcheck
 
 DIGITS = "00112233445566778899AABBCCDDEEFF" * 2
 
@@ -105,3 +106,10 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_kept_is_said(tmp_path: Path, name: str) -> None:
     with pytest.raises(PortcheckError, match=r"^key file "):
         write_new_key(str(tmp_path / name) if name else name)
+
+
+def test_a_key_that_was_left_in_the_environment_is_not_passed_over() -> None:
+    """What answers may be a stand-in still, and the report would call it the product."""
+    done = portcheck("check", "127.0.0.1", "-e", "9/tcp", **{ENVIRONMENT: DIGITS})
+    assert (done.status, done.out) == (2, "")
+    assert f"{ENVIRONMENT} is set, so what answers may be a stand-in: add --phase preinstall, or unset" in done.err

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Concatenate, TypeVar
 
 import typer
 
-from portcheck.cli.keys import key
+from portcheck.cli.keys import ENVIRONMENT, key
 from portcheck.cli.secrets import secrets
 from portcheck.engine.pace import Speed
 from portcheck.engine.probe import Transport, Word
@@ -193,6 +193,10 @@ def asked(
 def _key(path: str | None, phase: Phase) -> bytes | None:
     if phase is Phase.PREINSTALL:
         return key(path)
+    if path is None and key(None) is not None:
+        raise PortcheckError(
+            f"{ENVIRONMENT} is set, so what answers may be a stand-in: add --phase preinstall, or unset {ENVIRONMENT}"
+        )
     if path is not None:
         raise PortcheckError("--key-file is for stand-ins, before the install: add --phase preinstall, or leave it out")
     return None

@@ -7,7 +7,7 @@ from portcheck.diagnosis.group import Group
 from portcheck.diagnosis.sentences import Sentence, allow, because, because_and_answers
 from portcheck.engine.probe import IN_EPHEMERAL_RANGE, MAY_BE_STAND_IN, Transport
 from portcheck.holding import holders, who_holds
-from portcheck.model import Finding
+from portcheck.model import Finding, Sight
 from portcheck.observed import sentence
 from portcheck.printable import printable
 from portcheck.wording import are, listed, plural, these
@@ -53,8 +53,9 @@ def gives_no_token(group: Group) -> str:
 
 def compare_keys(group: Group) -> str | None:
     return (
-        f"Does the stand-in there have the same key, and do its --peers let this machine in? On "
-        f"{listed(group.hosts)}: {_command(group)}. If so, look for a proxy on the way."
+        f"Does the stand-in there have the same key, and do its --peers let this machine in? Stop it (Ctrl-C) and "
+        f"start it with this key; on {listed(group.hosts)}: {_command(group)}. If that does not help, look for a proxy "
+        "on the way."
     )
 
 
@@ -67,7 +68,7 @@ def no_stand_in(group: Group) -> str:
 
 def ended_before_stand_ins(group: Group) -> str:
     checks = plural(group.check_count, "check")
-    return f"{listed(group.hosts)}: the run ended before stand-ins were heard, {checks} not decided"
+    return f"{listed(group.hosts)}: the run ended before stand-ins could be asked, {checks} not decided"
 
 
 def start_stand_in(group: Group) -> str | None:
@@ -123,6 +124,11 @@ def _command(group: Group) -> str:
 def let_answers_back(group: Group) -> str | None:
     addresses = list(dict.fromkeys(v.check.address for v in group.verdicts if v.check.address))
     return f"Allow the answers: from {listed(addresses)}, ports {group.ports_to_allow}, to {group.sender}."
+
+
+def allow_and_look(group: Group) -> str | None:
+    """Where our stand-in listens it may be the host itself that drops."""
+    return allow_or_look_there(group) if group.first.seen.sight is Sight.LISTENING else allow(group)
 
 
 def allow_or_look_there(group: Group) -> str | None:

@@ -148,7 +148,7 @@ _OF_STAND_INS = (
     Cause(
         "stand-in-unable",
         take.undecided_without(Sight.UNABLE),
-        take.by_name_and_detail,
+        take.by_name,
         before.could_not_open,
         remedy=before.give_it_the_privilege,
     ),
@@ -290,7 +290,7 @@ CAUSES: tuple[Cause, ...] = (
         take.by_transport_and_hosts,
         say.of_ports("{ports} {be} {probably}dropped on the way to {where}"),
         say.because_and_pattern,
-        say.allow,
+        before.allow_and_look,
     ),
     Cause(
         "rejected",
