@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from portcheck.engine.asker import Asker, AskerTiming
@@ -24,7 +24,7 @@ from portcheck.engine.probe import (
 )
 from portcheck.engine.stand_in import stack_id
 from portcheck.measured import Measured, endpoint
-from portcheck.model import LOOPBACK, Expect, Family, Plan
+from portcheck.model import LOOPBACK, Check, Expect, Family, Plan
 from portcheck.probe_sets import awaits_stand_in
 from portcheck.questions import Shared
 
@@ -46,7 +46,7 @@ async def hear_stand_ins(
 ) -> None:
     """Ask every accepted connection's port for a token, and then each stand-in that answered for its report."""
     asker = Asker(shared.key, shared.run, pace=pace, began_s=shared.began_s)
-    await _ask(_accepted(plan, measured), measured, asker, stop)
+    await _ask(_expected(plan, measured), measured, asker, stop)
     await _read_reports(measured, asker, stop)
     await _ask(_opened_for_others(plan, measured), measured, asker, stop)
     measured.heard_out = not stop.done()
@@ -65,17 +65,9 @@ async def _ask(accepted: Iterable[Observation], measured: Measured, asker: Asker
             measured.refine(replace(seen, detail=answer))
 
 
-def _accepted(plan: Plan, measured: Measured) -> Iterator[Observation]:
+def _expected(plan: Plan, measured: Measured) -> Iterator[Observation]:
     """What may be a stand-in's: over UDP its answer would have been the token already."""
-    asked: set[Probe] = set()
-    for check in plan.checks:
-        if check.probe is not None and check.transport is Transport.TCP and awaits_stand_in(plan, check):
-            asked.add(check.probe)
-    for sweep in plan.sweeps:
-        first = sweep.first.probe
-        if first is not None and first.transport is Transport.TCP and awaits_stand_in(plan, sweep.first):
-            asked.update(seen.probe for seen in measured.singly(endpoint(first)) if seen.probe.port in sweep)
-    return (seen for probe in asked if _is_accepted(seen := measured.of(probe)))
+    return _accepted(plan, measured, lambda check: awaits_stand_in(plan, check))
 
 
 def _opened_for_others(plan: Plan, measured: Measured) -> Iterator[Observation]:
@@ -84,18 +76,28 @@ def _opened_for_others(plan: Plan, measured: Measured) -> Iterator[Observation]:
     Of these a document has a name. Nothing else is asked: an unexpected service would not understand the question.
     """
     heard = {seen.probe.address for seen in measured if isinstance(seen, Observation) and seen.echo is not None}
-    for check in (*plan.checks, *(sweep.first for sweep in plan.sweeps)):
-        probe = check.probe
-        if probe is None or probe.transport is not Transport.TCP or probe.address not in heard:
-            continue
-        if check.expect is Expect.NOT_OPEN and check.known_as and not check.present and not check.named_for:
-            seen = measured.of(probe)
-            if _is_accepted(seen):
-                yield seen
+
+    def is_named(check: Check) -> bool:
+        unexpected = check.expect is Expect.NOT_OPEN and not check.present and not check.named_for
+        return unexpected and bool(check.known_as) and check.address in heard
+
+    return _accepted(plan, measured, is_named)
 
 
-def _is_accepted(seen: Observation) -> bool:
-    return seen.state is PortState.OPEN or seen.reason in _TAKEN_BY_SOMEBODY
+def _accepted(plan: Plan, measured: Measured, is_wanted: Callable[[Check], bool]) -> Iterator[Observation]:
+    """Accepted connections at the wanted ports, each once."""
+    wanted: dict[Probe, None] = {}
+    for check in plan.checks:
+        if check.probe is not None and check.transport is Transport.TCP and is_wanted(check):
+            wanted[check.probe] = None
+    for sweep in plan.sweeps:
+        first = sweep.first.probe
+        if first is not None and first.transport is Transport.TCP and is_wanted(sweep.first):
+            wanted.update((seen.probe, None) for seen in measured.singly(endpoint(first)) if seen.probe.port in sweep)
+    for probe in wanted:
+        seen = measured.of(probe)
+        if seen.state is PortState.OPEN or seen.reason in _TAKEN_BY_SOMEBODY:
+            yield seen
 
 
 async def _read_reports(measured: Measured, asker: Asker, stop: asyncio.Future[Reason]) -> None:
