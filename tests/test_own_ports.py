@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -391,9 +392,16 @@ def test_a_real_connection_that_has_ended_holds_its_near_end_for_a_while(sockets
     assert observation.holders == (Holder("127.0.0.1", connected=True),)
 
 
+def server_outside_ephemeral_range() -> socket.socket:
+    """A connection of some other test that just ended, on another address, cannot have its port."""
+    while True:
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", 20_000 + secrets.randbelow(10_000)))
+
+
 def test_a_real_server_that_was_stopped_leaves_its_port_free(sockets: ExitStack) -> None:
     """A connection that it accepted lives on, and would be in the way of a trial without SO_REUSEADDR."""
-    server = socket.create_server(("127.0.0.1", 0))
+    server = server_outside_ephemeral_range()
     asked = Probe(OWN_HOST, Transport.TCP, server.getsockname()[1])
     sockets.enter_context(socket.create_connection(server.getsockname()))
     sockets.enter_context(server.accept()[0])
