@@ -10,7 +10,6 @@ from portcheck.engine.asker import Asker, AskerTiming
 from portcheck.engine.own_ports import LocalPorts
 from portcheck.engine.pace import Pace
 from portcheck.engine.probe import (
-    OWN_HOST,
     UNASKED_TOKEN,
     Echo,
     Holder,
@@ -24,14 +23,15 @@ from portcheck.engine.probe import (
 )
 from portcheck.engine.stand_in import stack_id
 from portcheck.measured import Measured, endpoint
-from portcheck.model import LOOPBACK, Check, Expect, Family, Plan
+from portcheck.model import LOOPBACK, WILDCARD, Check, Expect, Family, Plan
+from portcheck.own_looks import own_ports_seen
 from portcheck.probe_sets import awaits_stand_in
 from portcheck.questions import Shared
 
 _OF_OURSELVES = AskerTiming(attempt_s=1.0, attempts=1)
 """Between sockets of one machine nothing gets lost."""
 
-_ALL_OF = {"0.0.0.0": LOOPBACK[Family.IPV4], "::": LOOPBACK[Family.IPV6]}
+_ALL_OF = {WILDCARD[family]: LOOPBACK[family] for family in Family}
 """Who listens on all addresses is reached at this one."""
 
 _MOST_STAND_INS = 4
@@ -141,19 +141,14 @@ async def recognise_our_own(measured: Measured, shared: Shared, stop: asyncio.Fu
     asker = Asker(shared.key, shared.run, pace=pace, timing=_OF_OURSELVES)
     told = (await asker.reports(ways, stop)).values()
     ours = [report for report in told if report.stack == stack_id()]
+    ports = LocalPorts()
     for seen in doubtful:
         holders = next((found for report in ours if (found := _stand_ins(seen, report))), ())
         if holders:
-            detail = LocalPorts().detail(seen.probe.port)
-            measured.refine(replace(seen, holders=holders, detail=detail))
+            measured.refine(replace(seen, holders=holders, detail=ports.detail(seen.probe.port)))
         elif ours:
             # What our stand-ins do not have is somebody else's.
             measured.refine(replace(seen, detail=None))
-
-
-def own_ports_seen(measured: Measured) -> list[Observation]:
-    """What our kernel said of ports of this machine."""
-    return [seen for seen in measured if isinstance(seen, Observation) and seen.probe.address == OWN_HOST]
 
 
 def _ways_to_ourselves(seen: Observation) -> Iterator[Probe]:

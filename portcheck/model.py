@@ -144,6 +144,9 @@ class Family(Word):
 LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
 """Where a host reaches itself and nobody else does."""
 
+WILDCARD = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
+"""What is bound to listen on all addresses of a machine."""
+
 
 # ---------------------------------------------------------------------------------------------- documents
 

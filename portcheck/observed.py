@@ -24,7 +24,7 @@ from portcheck.engine.probe import (
 )
 from portcheck.facts import Facts
 from portcheck.holding import UNNAMED, holders, who_holds
-from portcheck.model import LOOPBACK, NOT_SEEN, Answers, Check, Expect, Family, Seen, Sight
+from portcheck.model import LOOPBACK, NOT_SEEN, WILDCARD, Answers, Check, Expect, Family, Seen, Sight
 from portcheck.ports import format_by_transport
 from portcheck.printable import printable
 from portcheck.protocols import titles, why_silent
@@ -32,7 +32,6 @@ from portcheck.wording import listed, plural
 
 _KNOWN_AS = 4
 """Services that are named for an unexpected port; Windows has forty on 135."""
-_WILDCARDS = frozenset({"0.0.0.0", "::"})
 NO_RULES = "no-rules"
 """Detail of rules-accept: there are no rules at all."""
 
@@ -288,7 +287,7 @@ def _own_port(observation: Observation, seen: Seen) -> dict[str, str]:
     """How a sentence names who has a port, and what the kernel may do with it."""
     detail = observation.detail or ""
     addresses = list(dict.fromkeys(holder.address for holder in observation.holders if not holder.connected))
-    wide = any(address in _WILDCARDS for address in addresses)
+    wide = any(address in WILDCARD.values() for address in addresses)
     bound = printable(", ".join(addresses), 200)
     who = who_holds(holders(observation, seen))
     return {

@@ -38,8 +38,12 @@ def look_at_ourselves(plan: Plan, measured: Measured) -> tuple[str, ...]:
     return tuple(remarks)
 
 
+def own_ports_seen(measured: Measured) -> list[Observation]:
+    """What our kernel said of ports of this machine."""
+    return [seen for seen in measured if isinstance(seen, Observation) and seen.probe.address == OWN_HOST]
+
+
 def of_whom_nothing_is_seen(measured: Measured) -> tuple[str, ...]:
     """The holders of our own ports that stayed unknown, in a sentence."""
-    own = [seen for seen in measured if isinstance(seen, Observation) and seen.probe.address == OWN_HOST]
-    remark = remark_on_unnamed(own)
+    remark = remark_on_unnamed(own_ports_seen(measured))
     return () if remark is None else (remark,)

@@ -28,7 +28,7 @@ from portcheck.engine.probe import (
 )
 from portcheck.engine.token import known_as
 from portcheck.measured import Measured
-from portcheck.model import LOOPBACK, NOT_SEEN, Check, Expect, Plan, Seen, Sight
+from portcheck.model import LOOPBACK, NOT_SEEN, WILDCARD, Check, Expect, Plan, Seen, Sight
 from portcheck.probe_sets import awaits_stand_in
 
 _SIGHTS = {
@@ -44,10 +44,6 @@ _BEST_FIRST = {standing: place for place, standing in enumerate(_SIGHTS)}
 _WITHOUT_A_WORD = frozenset({CLOSED_WITHOUT_TOKEN, SILENT_WITHOUT_TOKEN})
 _ALIKE = 2
 """Ports that must behave alike before they are taken for a proxy's: one alone may be any server."""
-
-
-_ALL = {"0.0.0.0": False, "::": True}
-"""What stands for every address, and whether of IPv6."""
 
 
 class StandIns:
@@ -338,8 +334,8 @@ def _takes(bound: str, here: Iterable[str]) -> bool:
 
     A stand-in's `::` is for IPv6 alone (IPV6_V6ONLY).
     """
-    if bound in _ALL:
-        return any((":" in address) is _ALL[bound] for address in here)
+    if bound in WILDCARD.values():
+        return any((":" in address) is (":" in bound) for address in here)
     return _plain(bound) in here
 
 

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from portcheck.engine.probe import (
-    CLOSED_WITHOUT_TOKEN,
     IN_EPHEMERAL_RANGE,
     MAY_BE_STAND_IN,
-    OTHER_WITHOUT_TOKEN,
     REPLIED_FROM,
-    SILENT_WITHOUT_TOKEN,
+    WITHOUT_TOKEN,
     Answered,
     Observation,
     PortState,
@@ -445,7 +443,6 @@ _EVIDENCE_BY_SIGHT: Mapping[tuple[Sight, Evidence], Evidence] = {
 }
 """What it makes of the answer of a port that has to be reachable; of others what the network said."""
 
-_ASKED_FOR_TOKEN = frozenset({CLOSED_WITHOUT_TOKEN, SILENT_WITHOUT_TOKEN, OTHER_WITHOUT_TOKEN})
 _MAY_BE_OURS = frozenset({Sight.LISTENING, Sight.UNREPORTED, Sight.ABSENT, Sight.CUT_SHORT})
 
 _OWN_EVIDENCE: Mapping[Reason, Evidence] = {
@@ -512,7 +509,7 @@ def evidence_of(check: Check, observation: Observation, facts: Facts, seen: Seen
     if evidence is Evidence.OPEN and seen.sight in _MAY_BE_OURS and _is_unasked(observation):
         return Evidence.UNASKED
     # Of a port like every other, that everything is accepted at, the token shows whose it is.
-    accepted = evidence is Evidence.OPEN or (evidence is Evidence.UNKNOWN and observation.detail in _ASKED_FOR_TOKEN)
+    accepted = evidence is Evidence.OPEN or (evidence is Evidence.UNKNOWN and observation.detail in WITHOUT_TOKEN)
     if accepted and seen.sight in _EVIDENCE_OF_OPEN:
         found = _EVIDENCE_OF_OPEN[seen.sight]
         return _refined(found, observation, seen) if check.expect is Expect.REACHABLE else found
@@ -534,7 +531,7 @@ def _refined(evidence: Evidence, observation: Observation, seen: Seen) -> Eviden
 
 def _is_unasked(observation: Observation) -> bool:
     """Over UDP the very answer would have been the token."""
-    return observation.probe.transport is Transport.TCP and observation.detail not in _ASKED_FOR_TOKEN
+    return observation.probe.transport is Transport.TCP and observation.detail not in WITHOUT_TOKEN
 
 
 def _of_ourselves(check: Check, observation: Observation) -> Evidence:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portcheck.engine.probe import Holder, Transport
-from portcheck.engine.socket_table import SocketTable, Use, address_of, holders, is_stand_in, parse, unit_of
+from portcheck.engine.socket_table import SocketTable, Use, address_of, is_stand_in, parse, unit_of
 from tests.made_proc import ANY, ANY6, CONNECTED, HEADING, LISTENING, LOOPBACK, TEN, TIME_WAIT, UNCONNECTED, Proc, line
 
 
@@ -274,7 +274,7 @@ def test_the_kernel_names_us_as_the_holder_of_our_own_socket(transport: Transpor
         sock.bind((address, 0))
         if transport is Transport.TCP:
             sock.listen()
-        [holder] = holders(transport, sock.getsockname()[1])
+        [holder] = SocketTable().holders(transport, sock.getsockname()[1])
     assert (holder.address, holder.connected, holder.pid, holder.uid) == (address, False, os.getpid(), os.geteuid())
     assert holder.process == Path("/proc/self/comm").read_text().strip()
     assert not holder.stand_in
@@ -282,6 +282,6 @@ def test_the_kernel_names_us_as_the_holder_of_our_own_socket(transport: Transpor
 
 def test_the_kernel_names_us_as_the_holder_of_our_own_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
-        [holder] = holders(Transport.TCP, client.getsockname()[1])
+        [holder] = SocketTable().holders(Transport.TCP, client.getsockname()[1])
     assert holder.connected
     assert holder.pid == os.getpid()

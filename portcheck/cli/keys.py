@@ -7,14 +7,13 @@ import re
 import stat
 from contextlib import suppress
 
-from portcheck.cli.output import tell
+from portcheck.cli.secrets import warn_of_other_readers
 from portcheck.model import PortcheckError
 from portcheck.printable import printable
 
 ENVIRONMENT = "PORTCHECK_KEY"
 
 _MAX_FILE_BYTES = 4096
-_READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
 def key(path: str | None) -> bytes | None:
@@ -66,8 +65,8 @@ def _of_file(path: str) -> bytes:
         raise _unusable(path, f"cannot read it: {_why(error)}") from None
     found = _read(data.decode("ascii", "replace"), printable(path, 300))
     # A pipe (`--key-file <(…)`) has a mode as well, and nobody else can open it.
-    if stat.S_ISREG(mode) and mode & _READABLE_BY_OTHERS:
-        tell(f"{path} can be read by other users of this machine: chmod 600 it")
+    if stat.S_ISREG(mode):
+        warn_of_other_readers(path, mode)
     return found
 
 

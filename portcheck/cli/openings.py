@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from portcheck.engine.probe import Transport
 from portcheck.engine.stand_in import Opening
-from portcheck.model import LOOPBACK, Family, Host, PortcheckError
+from portcheck.model import LOOPBACK, WILDCARD, Host, PortcheckError
 from portcheck.ports import format_ports
 from portcheck.printable import printable
 from portcheck.role_ports import RolePort
-
-WILDCARD = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
-"""All addresses of the machine."""
 
 MAX_SOCKETS = 4096
 _EPHEMERAL_SHARE = 10

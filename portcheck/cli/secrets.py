@@ -55,9 +55,14 @@ def _of_file(path: str) -> dict[str, str]:
     given = {name: value for name in ENVIRONMENT if (value := entry.get(name, str)) is not None}
     if not given:
         raise PortcheckError(f"{printable(path, 300)}: no secret in it: {_FORM}")
-    if os.stat(path).st_mode & _READABLE_BY_OTHERS:
-        tell(f"{printable(path, 300)} can be read by other users of this machine: chmod 600 it")
+    warn_of_other_readers(path, os.stat(path).st_mode)
     return given
+
+
+def warn_of_other_readers(path: str, mode: int) -> None:
+    """Say so where others can read a file that nobody else should."""
+    if mode & _READABLE_BY_OTHERS:
+        tell(f"{printable(path, 300)} can be read by other users of this machine: chmod 600 it")
 
 
 def _without_values(path: str, error: InputError) -> PortcheckError:

@@ -16,6 +16,7 @@ from typing import IO, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequ
 
 from .nft_rules import End, Ends, Ruleset, first_packet, shown
 from .probe import Observation, PortState, Probe, Reason, Transport, Word
+from .socket_table import is_loopback
 
 NO_RULES = "no-rules"
 """Detail of RULES_ACCEPT: there is no rule at all."""
@@ -192,7 +193,7 @@ class _Ways:
         self._legacy = legacy
         self._known: Dict[Tuple[Transport, int, _Way], Ends] = {}
         self._own = frozenset(filter(None, map(_plain, addresses)))
-        self._targets = tuple(each for each in dict.fromkeys(map(_plain, addresses)) if each and not _is_loopback(each))
+        self._targets = tuple(each for each in dict.fromkeys(map(_plain, addresses)) if each and not is_loopback(each))
 
     def observation(self, probe: Probe, sources: Sequence[str]) -> Observation:
         if self._rules.is_empty and not self._legacy:
@@ -291,10 +292,6 @@ def _plain(address: str) -> Optional[str]:
 
 def _as_number(address: Optional[str]) -> Optional[int]:
     return None if address is None else int(ip_address(address))
-
-
-def _is_loopback(address: str) -> bool:
-    return ip_address(address).is_loopback
 
 
 # --------------------------------------------------------------------------------------------- asking the machine

@@ -97,6 +97,8 @@ SILENT_WITHOUT_TOKEN = "silent-without-token"
 """Detail of an open TCP port: asked for a stand-in's token, again and again, it stayed silent."""
 OTHER_WITHOUT_TOKEN = "other-without-token"
 """Detail of an open port: asked for a stand-in's token, it said something else."""
+WITHOUT_TOKEN = frozenset({CLOSED_WITHOUT_TOKEN, SILENT_WITHOUT_TOKEN, OTHER_WITHOUT_TOKEN})
+"""It was asked, and is not a stand-in of ours."""
 UNASKED_TOKEN = "token-not-asked"
 """Detail of an open TCP port: a connection to ask for a stand-in's token in did not come about."""
 IN_EPHEMERAL_RANGE = "in ephemeral range "

@@ -154,11 +154,6 @@ class SocketTable:
         )
 
 
-def holders(transport: Transport, port: int) -> Tuple[Holder, ...]:
-    """Who has a port now. Of many ports a SocketTable knows it faster."""
-    return SocketTable().holders(transport, port)
-
-
 # ------------------------------------------------------------------------------------------------- the table
 
 

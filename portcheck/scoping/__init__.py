@@ -45,10 +45,7 @@ def scope_of(
     site, documents = _files(selection)
     sweep = parse_sweep(selection.sweep)
     if not documents and not selection.expects and sweep.kind in (SweepKind.NONE, SweepKind.DOCUMENTED):
-        to_do = "stand in for" if standing_in else "check"
-        raise PortcheckError(
-            f"Nothing to {to_do}: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
-        )
+        raise _nothing_to_do(standing_in)
     extra = tuple(named for text in selection.expects for named in parse_expect(text))
     if not documents:
         check_transports(selection, sweep, extra)
@@ -57,15 +54,10 @@ def scope_of(
     others: tuple[Host, ...] = ()
     chosen: frozenset[str] = frozenset()
     if selection.local:
-        from portcheck.scoping.own import leave_out_without_ports, own_host
+        from portcheck.scoping.own import own_host, refuse_what_cannot_be_looked_at
 
-        if not standing_in and phase is Phase.INSTALLED and extra:
-            raise PortcheckError(
-                "-e names what others reach, and with the product running --local looks at what is for localhost "
-                "alone: leave out one of them, or add --phase preinstall"
-            )
         if not standing_in:
-            leave_out_without_ports(selection, documents, extra, left_out)
+            refuse_what_cannot_be_looked_at(selection, phase, documents, extra, left_out)
         own, vantage, others = own_host(selection, site, documents, left_out, standing_in=standing_in)
         hosts = (own,)
     elif site is not None:
@@ -93,6 +85,13 @@ def scope_of(
         secrets=frozenset(selection.secrets),
         stand_ins=selection.stand_ins,
         own=Own.ONLY if selection.local else Own.ALSO if site is not None else Own.NOTHING,
+    )
+
+
+def _nothing_to_do(standing_in: bool) -> PortcheckError:
+    to_do = "stand in for" if standing_in else "check"
+    return PortcheckError(
+        f"Nothing to {to_do}: name a document (-d dcos-1.11; see `portcheck documents list`) or ports (-e 22/tcp)."
     )
 
 

@@ -13,6 +13,7 @@ from portcheck.model import (
     Host,
     NamedPorts,
     NotPlanned,
+    Phase,
     PortcheckError,
     Selection,
     Site,
@@ -96,14 +97,23 @@ def _behind_a_translation(host: Host, vantage: Vantage, left_out: list[NotPlanne
     return replace(host, addresses=()), replace(vantage, sources={}, machine=machine)
 
 
-def leave_out_without_ports(
-    selection: Selection, documents: tuple[Document, ...], extra: Sequence[NamedPorts], left_out: list[NotPlanned]
+def refuse_what_cannot_be_looked_at(
+    selection: Selection,
+    phase: Phase,
+    documents: tuple[Document, ...],
+    extra: Sequence[NamedPorts],
+    left_out: list[NotPlanned],
 ) -> None:
-    """What has no ports is neither free nor taken.
+    """What has no ports is neither free nor taken: it is left out, beside others that have.
 
     Raises:
-        PortcheckError: nothing else was asked for.
+        PortcheckError: nothing else was asked for, or what others reach is asked for with the product running.
     """
+    if phase is Phase.INSTALLED and extra:
+        raise PortcheckError(
+            "-e names what others reach, and with the product running --local looks at what is for localhost alone: "
+            "leave out one of them, or add --phase preinstall"
+        )
     if selection.transports and not set(selection.transports) & set(_WITH_PORTS):
         asked = " ".join(f"--transport {name}" for name in selection.transports)
         raise PortcheckError(f"{asked}: {_ONLY_PORTS}")
